@@ -1,0 +1,719 @@
+"""The graph: nodes, the modes that decide whether one is recorded, and the walk back through it.
+
+Nothing here knows a particular operation, nor the class of arrays that hang on the graph: a node
+asks its primitive for vector-Jacobian products, and a leaf is whatever has ``_accumulate``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from functools import wraps
+from heapq import heappop, heappush
+from types import CodeType, FrameType, TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+
+__all__ = [
+    "GraphError",
+    "Node",
+    "RemovableHandle",
+    "Scope",
+    "State",
+    "backpropagate",
+    "enable_grad",
+    "is_grad_enabled",
+    "no_grad",
+    "set_grad_enabled",
+    "topological_order",
+]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class GraphError(RuntimeError):
+    """A derivative was asked for that the recorded graph cannot give."""
+
+
+# ------------------------------------------------------------------------------------------ modes
+
+
+class State:
+    """What recording looks at, immutable, one per thread and per context.
+
+    Attributes:
+        enabled: whether operations are recorded.
+        scope: the innermost module being called, or None.
+        watch: called as ``watch(node, output)`` after each recorded operation, or None.
+        pack: called on each array before it is saved (see ``saved_tensors_hooks``), or None.
+        unpack: its inverse, called when the array is needed.
+    """
+
+    __slots__ = ("enabled", "pack", "scope", "unpack", "watch")
+
+    def __init__(
+        self,
+        enabled: bool = True,
+        scope: Scope | None = None,
+        watch: Callable[[Node, Any], None] | None = None,
+        pack: Callable[[Any], Any] | None = None,
+        unpack: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.enabled = enabled
+        self.scope = scope
+        self.watch = watch
+        self.pack = pack
+        self.unpack = unpack
+
+    def replace(self, **changes: Any) -> State:
+        """A copy with some fields changed."""
+        fields = {name: getattr(self, name) for name in State.__slots__}
+        return State(**{**fields, **changes})
+
+
+STATE: ContextVar[State] = ContextVar("autograd_state", default=State())  # noqa: B039 - immutable
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations on tensors that require a gradient are recorded here and now."""
+    return STATE.get().enabled
+
+
+class set_grad_enabled:  # noqa: N801 - PyTorch's name
+    """Turn recording on or off: at once when called, until the block ends when used in ``with``.
+
+    Also a decorator. The mode belongs to the current thread (and asyncio task).
+
+    >>> import autograd
+    >>> with autograd.set_grad_enabled(False):
+    ...     autograd.is_grad_enabled()
+    False
+    >>> autograd.is_grad_enabled()
+    True
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self._mode = bool(mode)
+        self._before: list[bool] = [is_grad_enabled()]
+        STATE.set(STATE.get().replace(enabled=self._mode))
+        self._fresh = True
+
+    def __enter__(self) -> None:
+        if self._fresh:  # the constructor has already switched
+            self._fresh = False
+            return
+        self._before.append(is_grad_enabled())
+        STATE.set(STATE.get().replace(enabled=self._mode))
+
+    def __exit__(self, *_: object) -> None:
+        STATE.set(STATE.get().replace(enabled=self._before.pop()))
+
+    def __call__(self, function: _F) -> _F:
+        if self._fresh:  # decorating: the constructor's switch was not meant
+            self.__exit__()
+            self._fresh = False
+        return _decorated(function, self._mode)
+
+
+class _GradMode:
+    """Context manager and decorator that fixes the grad mode; reusable and reentrant."""
+
+    mode: bool
+
+    def __init__(self) -> None:
+        self._before: list[bool] = []
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        if function is not None:  # @no_grad without parentheses
+            return _decorated(function, cls.mode)
+        return super().__new__(cls)
+
+    def __enter__(self) -> None:
+        state = STATE.get()
+        self._before.append(state.enabled)
+        STATE.set(state.replace(enabled=self.mode))
+
+    def __exit__(self, *_: object) -> None:
+        STATE.set(STATE.get().replace(enabled=self._before.pop()))
+
+    def __call__(self, function: _F) -> _F:
+        return _decorated(function, self.mode)
+
+
+def _decorated(function: _F, mode: bool) -> _F:
+    context = enable_grad if mode else no_grad
+
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        with context():
+            return function(*args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+class no_grad(_GradMode):  # noqa: N801 - PyTorch's name
+    """Within it, nothing is recorded: results never require a gradient.
+
+    Context manager and decorator, as PyTorch's.
+
+    >>> from autograd import Tensor, no_grad
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> with no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
+
+    mode = False
+
+
+class enable_grad(_GradMode):  # noqa: N801 - PyTorch's name
+    """Within it, operations are recorded, even inside :class:`no_grad`."""
+
+    mode = True
+
+
+# ------------------------------------------------------------------------------- source and scope
+
+# Folders whose lines are the library's, not the user's; `nn` and `optim` add theirs.
+INTERNAL_FOLDERS: list[str] = [os.path.dirname(os.path.abspath(__file__)) + os.sep]
+
+
+class _InternalFiles(dict[str, bool]):
+    """File name to 'is it ours?', filled on first question."""
+
+    def __missing__(self, filename: str) -> bool:
+        ours = filename.startswith(tuple(INTERNAL_FOLDERS))
+        self[filename] = ours
+        return ours
+
+
+_internal = _InternalFiles()
+
+
+def mark_internal(filename: str) -> None:
+    """Count the folder of ``filename`` as the library's own when a user's line is looked for."""
+    INTERNAL_FOLDERS.append(os.path.dirname(os.path.abspath(filename)) + os.sep)
+    _internal.clear()
+
+
+def user_frame(depth: int = 1) -> FrameType:
+    """The innermost calling frame whose file is not the library's own."""
+    outermost = frame = sys._getframe(depth)
+    while frame is not None and _internal[frame.f_code.co_filename]:
+        outermost, frame = frame, frame.f_back  # type: ignore[assignment]
+    return frame or outermost
+
+
+def source_line(code: CodeType, instruction: int) -> str:
+    """``file.py:12`` of an instruction's offset in a code object."""
+    for start, end, line in code.co_lines():
+        if start <= instruction < end and line is not None:
+            return f"{code.co_filename}:{line}"
+    return f"{code.co_filename}:{code.co_firstlineno}"
+
+
+class Scope:
+    """One call of a module: which module, called by which, from where.
+
+    Holds the module weakly, so that a module may keep its own outputs without a reference cycle.
+    """
+
+    __slots__ = ("_code", "_instruction", "label", "module", "parent")
+
+    def __init__(self, module: Callable[[], Any], label: str, parent: Scope | None) -> None:
+        self.module = module
+        self.label = label
+        self.parent = parent
+        frame = user_frame(2)
+        self._code = frame.f_code
+        self._instruction = frame.f_lasti
+
+    @property
+    def source(self) -> str:
+        """The user's line that made the call."""
+        return source_line(self._code, self._instruction)
+
+    @property
+    def path(self) -> str:
+        """Dotted path from the outermost module called, as ``Net.features.3``."""
+        return ".".join(self.parts())
+
+    def parts(self) -> list[str]:
+        """The names along :attr:`path`, outermost first."""
+        names: list[str] = []
+        scope: Scope | None = self
+        while scope is not None:
+            names.append(_name_in(scope.parent, scope))
+            scope = scope.parent
+        return names[::-1]
+
+    def __repr__(self) -> str:
+        module = self.module()
+        return f"{self.path}: {self.label if module is None else _headline(module)}"
+
+
+def _name_in(parent: Scope | None, scope: Scope) -> str:
+    """The name under which the parent's module holds the scope's module."""
+    module = scope.module()
+    owner = parent.module() if parent is not None else None
+    if module is None or owner is None:
+        return scope.label
+    for name, child in owner.named_modules():
+        if child is module and name:
+            return str(name)
+    return scope.label
+
+
+def _headline(module: Any) -> str:
+    """``Linear(100, 10)``: a module's class and arguments on one line."""
+    extra = module.extra_repr() if hasattr(module, "extra_repr") else ""
+    return f"{type(module).__name__}({extra})"
+
+
+def current_place() -> str:
+    """`` in model.3: Linear(100, 10)`` inside a module's call, else an empty string."""
+    scope = STATE.get().scope
+    return f" in {scope!r}" if scope is not None else ""
+
+
+# ------------------------------------------------------------------------------------------ nodes
+
+next_sequence = itertools.count(1).__next__
+
+
+class Node:
+    """One recorded operation.
+
+    Attributes:
+        primitive: the operation's :class:`~autograd.Primitive`; ``.name`` is its name.
+        edges: one entry per input: the node that made it, the leaf tensor itself, or None where
+            no gradient flows.
+        attrs: the operation's other arguments (``axis``, ``stride`` …), or None.
+        saved: the arrays its rule reads, by position (inputs, then outputs), None where not
+            saved; None altogether once freed. A backward pass frees this and nothing else, so that
+            the structure can be read and drawn afterwards.
+        shape, dtype: of the output.
+        sequence: its number in the order of creation, which is a topological order.
+        scope: the module call it happened in, or None.
+        name: the name given to its output, or None.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_code",
+        "_instruction",
+        "attrs",
+        "dtype",
+        "edges",
+        "hooks",
+        "name",
+        "primitive",
+        "saved",
+        "scope",
+        "sequence",
+        "shape",
+    )
+
+    primitive: Any
+    edges: tuple[Any, ...]
+    attrs: dict[str, Any] | None
+    saved: tuple[Any, ...] | None
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    sequence: int
+    scope: Scope | None
+    hooks: _NodeHooks | None
+    name: str | None
+    _code: CodeType
+    _instruction: int
+
+    @property
+    def source(self) -> str:
+        """The line of the user's code that made the operation, as ``file.py:12``."""
+        if self.scope is not None and _internal[self._code.co_filename]:
+            return self.scope.source
+        return source_line(self._code, self._instruction)
+
+    @property
+    def is_freed(self) -> bool:
+        """Whether a backward pass has let go of what the rule needs."""
+        return self.saved is None
+
+    def add_hooks(self) -> _NodeHooks:
+        """The node's hooks, made on first use."""
+        if self.hooks is None:
+            self.hooks = _NodeHooks()
+        return self.hooks
+
+    def register_prehook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
+        """Call ``hook(grad_output)`` before the node's rule; what it returns replaces the gradient."""
+        return RemovableHandle.add(self.add_hooks().before, hook)
+
+    def register_hook(self, hook: Callable[[tuple[Any, ...], Any], Any]) -> RemovableHandle:
+        """Call ``hook(grad_inputs, grad_output)`` after the rule; it may return new grad_inputs."""
+        return RemovableHandle.add(self.add_hooks().after, hook)
+
+    def __repr__(self) -> str:
+        place = f" in {self.scope!r}" if self.scope is not None else ""
+        shape = "×".join(map(str, self.shape)) or "scalar"
+        return f"<Node {self.primitive.name}: {shape} {self.dtype}{place}>"
+
+
+class Output(Node):
+    """One of the several outputs of an operation; its single edge leads to the operation."""
+
+    __slots__ = ("index",)
+
+    index: int
+
+
+class _NodeHooks:
+    """What users hung on a node: hooks on its output's gradient, and on its rule."""
+
+    __slots__ = ("after", "before", "retain", "tensor")
+
+    def __init__(self) -> None:
+        self.tensor: OrderedDict[int, Callable[[Any], Any]] = OrderedDict()
+        self.before: OrderedDict[int, Callable[[Any], Any]] = OrderedDict()
+        self.after: OrderedDict[int, Callable[[Any, Any], Any]] = OrderedDict()
+        self.retain: list[Callable[[], Any]] = []  # weak references to tensors
+
+
+class RemovableHandle:
+    """Takes a hook away again: ``handle.remove()``, or use it in ``with``."""
+
+    _keys = itertools.count()
+
+    def __init__(self, hooks: OrderedDict[int, Any], key: int) -> None:
+        self._hooks = hooks
+        self._key = key
+
+    @classmethod
+    def add(cls, hooks: OrderedDict[int, Any], hook: Callable[..., Any]) -> RemovableHandle:
+        """Put ``hook`` into ``hooks`` and return the handle that takes it out."""
+        if not callable(hook):
+            raise TypeError(f"a hook must be callable, got {type(hook).__name__}")
+        key = next(cls._keys)
+        hooks[key] = hook
+        return cls(hooks, key)
+
+    def remove(self) -> None:
+        """Remove the hook; a second call does nothing."""
+        self._hooks.pop(self._key, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.remove()
+
+
+# -------------------------------------------------------------------------------- in-place writes
+
+
+class _Writes:
+    """The last in-place write to each buffer, by the number it would have had as a node.
+
+    An array that a node saved is stale if its buffer was written after the node was made. Nothing
+    is kept per node for this; a buffer's entry goes when the buffer goes.
+    """
+
+    def __init__(self) -> None:
+        self.latest = 0  # sequence number of the newest write to any buffer
+        self._entries: dict[int, tuple[weakref.ref[Any], int, CodeType, int]] = {}
+
+    def note(self, array: np.ndarray[Any, Any]) -> None:
+        """Record that the buffer of ``array`` is being written by the user's current line."""
+        buffer = owner(array)
+        key = id(buffer)
+        entries = self._entries
+        entry = entries.get(key)
+        reference = entry[0] if entry is not None else None
+        if reference is None or reference() is not buffer:
+
+            def forget(dead: weakref.ref[Any]) -> None:
+                if key in entries and entries[key][0] is dead:
+                    del entries[key]
+
+            reference = weakref.ref(buffer, forget)
+        self.latest = next_sequence()
+        frame = user_frame(2)
+        entries[key] = (reference, self.latest, frame.f_code, frame.f_lasti)
+
+    def check(self, node: Node) -> None:
+        """Raise if an array saved by ``node`` has been written since."""
+        for array in node.saved or ():
+            if isinstance(array, np.ndarray):
+                entry = self._entries.get(id(owner(array)))
+                if entry is not None and entry[1] > node.sequence:
+                    raise GraphError(
+                        f"{node.primitive.name} at {node.source} saved an array of shape "
+                        f"{array.shape} for its derivative, and {source_line(*entry[2:])} changed "
+                        "it in place since; write `x = x + …` instead of changing x, or change a "
+                        "copy"
+                    )
+
+
+def owner(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array that owns the memory of ``array``: itself, or the end of its chain of bases."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+WRITES = _Writes()
+
+
+# --------------------------------------------------------------------------------------- the walk
+
+
+def _sequence_of(node: Node) -> int:
+    return node.sequence
+
+
+def topological_order(roots: Iterable[Node]) -> list[Node]:
+    """Every node the roots depend on, inputs before outputs, in order of creation.
+
+    >>> from autograd import Tensor
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> y = (x * x + 1).sqrt()
+    >>> [node.primitive.name for node in topological_order([y.node])]
+    ['multiply', 'add', 'sqrt']
+    """
+    seen: set[Node] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            for edge in node.edges:
+                if isinstance(edge, Node):
+                    stack.append(edge)
+    return sorted(seen, key=_sequence_of)
+
+
+def backpropagate(
+    roots: Sequence[tuple[Any, Any]],
+    *,
+    targets: Iterable[Any] | None = None,
+    retain_graph: bool = False,
+    recording: bool = False,
+) -> dict[Any, Any]:
+    """Walk the graph from outputs to leaves, newest node first, and sum gradients on the way.
+
+    Creation order is a topological order, so no order has to be worked out first: a heap of the
+    nodes that have a gradient waiting is enough.
+
+    Args:
+        roots: pairs (node or leaf, gradient); gradients are arrays, or tensors if ``recording``.
+        targets: the nodes and leaves whose gradients are wanted; only paths to them are walked.
+            None means all leaves.
+        retain_graph: keep the saved arrays, so that the graph can be walked again.
+        recording: the gradients are tensors and rules are recorded like any other operation.
+
+    Returns:
+        From leaf (or target) to its gradient; leaves that no path reaches are missing.
+    """
+    wanted = through = None
+    if targets is not None:
+        targets = set(targets)
+        wanted, through = _paths_to(targets, roots)
+    gradients: dict[Any, Any] = {}  # from node or leaf to the sum of what has arrived
+    owned: set[Any] = set()  # whose gradient is a sum made here, which may be added to in place
+    found: dict[Any, Any] = {}
+    # Nodes with a gradient waiting, newest first: all that uses a node is newer than the node.
+    waiting: list[tuple[int, Node]] = []
+    for root, gradient in roots:
+        if wanted is None or root in wanted:
+            if root in gradients:
+                gradients[root] = gradients[root] + gradient
+            else:
+                gradients[root] = gradient
+                if isinstance(root, Node):
+                    heappush(waiting, (-root.sequence, root))
+
+    latest_write = WRITES.latest
+    while waiting:
+        node = heappop(waiting)[1]
+        gradient = gradients.pop(node)
+        hooks = node.hooks
+        if hooks is not None:
+            gradient = _run_output_hooks(node, hooks, gradient)
+        if wanted is not None:
+            if node in targets:  # type: ignore[operator]
+                found[node] = gradient
+            if node not in through:  # type: ignore[operator]
+                continue
+        primitive = node.primitive
+        if type(node) is Output:
+            source = node.edges[0]
+            slots = gradients.get(source)
+            if slots is None:
+                slots = gradients[source] = [None] * primitive.n_outputs
+                heappush(waiting, (-source.sequence, source))
+            slots[node.index] = gradient
+            continue
+        saved = node.saved
+        if type(saved) is not tuple:
+            saved = primitive.restore(node)
+        if node.sequence < latest_write:
+            WRITES.check(node)
+        if recording:
+            saved = primitive.relink(node, saved)
+        edges = node.edges
+        parts = primitive.vjp(gradient, saved, node, edges, wanted)
+        if hooks is not None and hooks.after:
+            parts = _run_after_hooks(node, hooks, parts, gradient)
+        if not retain_graph:
+            node.saved = None
+        for edge, part in zip(edges, parts):  # noqa: B905 - the primitive sees to their number
+            if part is None:
+                continue
+            if isinstance(edge, Node):
+                if part.shape != edge.shape or part.dtype is not edge.dtype:
+                    part = _conform(part, edge, node)
+                if edge not in gradients:
+                    gradients[edge] = part
+                    heappush(waiting, (-edge.sequence, edge))
+                    continue
+            else:
+                data = edge.data
+                if part.shape != data.shape or part.dtype is not data.dtype:
+                    part = _conform(part, data, node)
+                if edge not in gradients:
+                    gradients[edge] = part
+                    continue
+            if edge in owned and not recording:
+                held = gradients[edge]
+                held += part
+                gradients[edge] = held  # NumPy scalars add into a new object
+            else:
+                gradients[edge] = gradients[edge] + part
+                owned.add(edge)
+
+    if targets is None:
+        return gradients
+    for target in targets:
+        if target in gradients:
+            found[target] = gradients[target]
+    return found
+
+
+def _paths_to(
+    targets: Iterable[Any], roots: Iterable[tuple[Any, Any]]
+) -> tuple[set[Any], set[Node]]:
+    """What lies on a path to a target (targets included), and the nodes whose rules must run."""
+    wanted: set[Any] = set(targets)
+    through: set[Node] = set()
+    for node in topological_order([root for root, _ in roots if isinstance(root, Node)]):
+        for edge in node.edges:
+            if edge is not None and edge in wanted:
+                wanted.add(node)
+                through.add(node)
+                break
+    return wanted, through
+
+
+def _run_output_hooks(node: Node, hooks: _NodeHooks, gradient: Any) -> Any:
+    for hook in (*hooks.tensor.values(), *hooks.before.values()):
+        gradient = call_gradient_hook(hook, gradient, node.shape, node.primitive.wrap)
+    for reference in hooks.retain:
+        tensor = reference()
+        if tensor is not None:
+            tensor._accumulate(gradient)
+    return gradient
+
+
+def call_gradient_hook(
+    hook: Callable[[Any], Any], gradient: Any, shape: tuple[int, ...], wrap: Callable[[Any], Any]
+) -> Any:
+    """Run a hook on a gradient: it sees a tensor, and may return a replacement."""
+    replaced = hook(wrap(gradient))
+    if replaced is None:
+        return gradient
+    if not hasattr(replaced, "shape") or replaced.shape != shape:
+        raise GraphError(
+            f"hook {getattr(hook, '__name__', hook)!r} must return None or a gradient of shape "
+            f"{shape}, got {getattr(replaced, 'shape', type(replaced).__name__)}"
+        )
+    # Without recording, gradients travel as arrays.
+    return replaced if type(gradient) is type(replaced) else getattr(replaced, "data", replaced)
+
+
+def _run_after_hooks(
+    node: Node, hooks: _NodeHooks, parts: Sequence[Any], gradient: Any
+) -> Sequence[Any]:
+    wrap = node.primitive.wrap
+    for hook in hooks.after.values():
+        replaced = hook(tuple(None if p is None else wrap(p) for p in parts), wrap(gradient))
+        if replaced is not None:
+            parts = tuple(
+                new if new is None or type(old) is type(new) else getattr(new, "data", new)
+                for new, old in zip(replaced, parts, strict=True)
+            )
+    return parts
+
+
+# ---------------------------------------------------------------- what broadcasting and dtypes did
+
+
+def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:
+    """Sum ``gradient`` over the axes along which ``shape`` was broadcast.
+
+    The adjoint of ``broadcast_to``, and the one place where broadcasting is undone.
+
+    >>> unbroadcast(np.ones((4, 2, 3)), (2, 1))
+    array([[12.],
+           [12.]])
+    """
+    extra = gradient.ndim - len(shape)
+    stretched = tuple(i + extra for i, n in enumerate(shape) if n == 1 != gradient.shape[i + extra])
+    if extra or stretched:
+        gradient = np.sum(gradient, axis=(*range(extra), *stretched), keepdims=True)
+    return gradient if gradient.shape == shape else np.reshape(gradient, shape)
+
+
+def _broadcasts_from(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Whether an array of ``shape`` can have been broadcast to ``target``."""
+    extra = len(target) - len(shape)
+    return extra >= 0 and all(n in (1, m) for n, m in zip(shape, target[extra:], strict=True))
+
+
+def _conform(gradient: Any, edge: Any, node: Node) -> Any:
+    """Bring a gradient to the shape and dtype of the value it belongs to."""
+    shape, dtype = edge.shape, edge.dtype
+    if gradient.shape != shape:
+        if not _broadcasts_from(shape, gradient.shape):
+            raise GraphError(
+                f"the rule of {node.primitive.name} returned a gradient of shape {gradient.shape} "
+                f"for an input of shape {shape} ({node.source})"
+            )
+        gradient = unbroadcast(gradient, shape)
+    if gradient.dtype != dtype:
+        if gradient.dtype.kind == "c" and dtype.kind == "f":
+            gradient = np.real(gradient)
+        if gradient.dtype != dtype:
+            gradient = gradient.astype(dtype)
+    return gradient
+
+
+def iterate_leaves(nodes: Iterable[Node]) -> Iterator[Any]:
+    """The leaf tensors that the nodes read, each once, in order of first use."""
+    seen: set[int] = set()
+    for node in nodes:
+        for edge in node.edges:
+            if edge is not None and not isinstance(edge, Node) and id(edge) not in seen:
+                seen.add(id(edge))
+                yield edge

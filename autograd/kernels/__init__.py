@@ -1,0 +1,14 @@
+"""Array kernels: plain NumPy arrays in, plain NumPy arrays out, with no knowledge of the graph."""
+
+from autograd.kernels.convolution import col2im as col2im
+from autograd.kernels.convolution import conv as conv
+from autograd.kernels.convolution import conv_input_grad as conv_input_grad
+from autograd.kernels.convolution import conv_output_shape as conv_output_shape
+from autograd.kernels.convolution import conv_weight_grad as conv_weight_grad
+from autograd.kernels.convolution import im2col as im2col
+from autograd.kernels.pooling import avg_pool as avg_pool
+from autograd.kernels.pooling import avg_pool_input_grad as avg_pool_input_grad
+from autograd.kernels.pooling import max_gather as max_gather
+from autograd.kernels.pooling import max_pool as max_pool
+from autograd.kernels.pooling import max_unpool as max_unpool
+from autograd.kernels.pooling import pool_output_shape as pool_output_shape

@@ -1,0 +1,416 @@
+"""Max and average pooling on plain arrays: the forward passes and their adjoints.
+
+Everything works on any number of spatial axes, ``(N, C, *spatial)``, and knows nothing of Tensors: kernels,
+strides and dilations are ints per axis, padding is ``(before, after)`` per axis.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from functools import lru_cache, reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autograd.kernels._windows import Array, Index, Ints, Padding, each_tap, tap_slices
+
+__all__ = [
+    "avg_pool",
+    "avg_pool_input_grad",
+    "max_gather",
+    "max_pool",
+    "max_unpool",
+    "pool_output_shape",
+]
+
+# Planes are pooled in blocks of about this many bytes, so that what one pass writes the next finds in cache.
+_BLOCK_BYTES = 1 << 18
+
+
+def pool_output_shape(
+    spatial: Ints,
+    kernel: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    ceil_mode: bool = False,
+) -> tuple[int, ...]:
+    """Spatial shape of a pooling layer's output.
+
+    As for a convolution; with ``ceil_mode`` a last window that sticks out is kept, provided it starts
+    inside the input or its left padding (PyTorch's rule). An axis too short for a window gives 0.
+
+    >>> pool_output_shape((5, 5), (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1))
+    (2, 2)
+    >>> pool_output_shape((5, 5), (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1), ceil_mode=True)
+    (3, 3)
+    """
+    out = []
+    for n, k, s, (before, after), d in zip(spatial, kernel, stride, padding, dilation, strict=True):
+        room = n + before + after - (k - 1) * d - 1
+        windows = room // s + 1
+        if ceil_mode and room % s and windows * s < n + before:
+            windows += 1
+        out.append(max(0, windows))
+    return tuple(out)
+
+
+def max_pool(
+    x: Array,
+    kernel: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    ceil_mode: bool = False,
+    want_indices: bool = True,
+) -> tuple[Array, Array | None]:
+    """Largest element of every window, and where it stands.
+
+    Padding never wins. Of equal elements the first in row-major order wins. A window with a nan gives
+    nan, found at its last nan, as in PyTorch.
+
+    Args:
+        x: input, ``(N, C, *spatial)``, of any real dtype.
+        kernel: spatial shape of the window.
+        stride: step from window to window, per spatial axis.
+        padding: cells ``(before, after)`` each spatial axis.
+        dilation: step from cell to cell within a window, per spatial axis.
+        ceil_mode: whether to keep windows that stick out; see `pool_output_shape`.
+        want_indices: whether to look for the places too, which takes longer.
+
+    Returns:
+        The maxima, ``(N, C, *out)``, and their flat indices into the plane ``spatial`` (without padding)
+        of each image and channel, int64 of the same shape; None if not wanted. A window that holds no
+        cell at all gives the lowest value of the dtype, and index 0.
+
+    >>> x = np.array([[[[1, 5, 2, 2], [3, 4, 2, 2]]]])
+    >>> y, indices = max_pool(x, (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1))
+    >>> y, indices
+    (array([[[[5, 2]]]]), array([[[[1, 2]]]]))
+    """
+    spatial = x.shape[2:]
+    out = pool_output_shape(spatial, kernel, stride, padding, dilation, ceil_mode)
+    y = np.empty((*x.shape[:2], *out), x.dtype)
+    indices = np.empty(y.shape, np.int64) if want_indices else None
+    if y.size:
+        axes = _axes(spatial, out, kernel, stride, padding, dilation)
+        taps = list(each_tap(spatial, out, kernel, stride, padding, dilation))
+        origins = _flat_origins(spatial, out, stride, padding)
+        steps = np.array([0, *reversed(_flat_steps(spatial, kernel, dilation))], np.int64)
+        planes, maxima = _planes(x), _planes(y)
+        places = None if indices is None else _planes(indices)
+        for block in _blocks(planes):
+            _reduce_windows(np.maximum, _lowest(x.dtype), planes[block], axes, maxima[block])
+            if places is not None:
+                rank = _winner(planes[block], maxima[block], taps)
+                # The window's first cell plus the winner's distance from it; mode="clip" only spares
+                # take a pass over its argument.
+                np.add(origins, steps.take(rank, mode="clip"), out=places[block])
+                if not rank.all():
+                    places[block][rank == 0] = 0
+    return y, indices
+
+
+def max_unpool(g: Array, indices: Array, spatial: Ints) -> Array:
+    """Add every element of ``g`` to the cell its index names: the adjoint of `max_gather`.
+
+    Args:
+        g: cotangent of the maxima, ``(N, C, *out)``.
+        indices: flat indices into the planes, as `max_pool` gives them, of the same shape.
+        spatial: spatial shape of the result.
+
+    Returns:
+        Sums, ``(N, C, *spatial)``; 0 where no index points.
+
+    >>> g, indices = np.array([[[1.0, 10.0]]]), np.array([[[2, 2]]])
+    >>> max_unpool(g, indices, (4,))
+    array([[[ 0.,  0., 11.,  0.]]])
+    """
+    gx = np.zeros((*g.shape[:2], *spatial), g.dtype)
+    if g.size:
+        for target, at, values in _flat_blocks(gx, indices, g):
+            np.add.at(target, at, values)
+    return gx
+
+
+def max_gather(x: Array, indices: Array) -> Array:
+    """Read from every plane the cells that ``indices`` name: the adjoint of `max_unpool`.
+
+    Args:
+        x: input, ``(N, C, *spatial)``.
+        indices: flat indices into the planes, ``(N, C, *out)``.
+
+    Returns:
+        The cells, ``(N, C, *out)``.
+
+    >>> max_gather(np.array([[[5.0, 6.0, 7.0]]]), np.array([[[2, 0]]]))
+    array([[[7., 5.]]])
+    """
+    y = np.empty(indices.shape, x.dtype)
+    if y.size:
+        for source, at, values in _flat_blocks(x, indices, y):
+            values[...] = source.take(at)
+    return y
+
+
+def avg_pool(
+    x: Array,
+    kernel: Ints,
+    stride: Ints,
+    padding: Padding,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
+    """Mean of every window.
+
+    Args:
+        x: input, ``(N, C, *spatial)``, of a floating dtype.
+        kernel: spatial shape of the window.
+        stride: step from window to window, per spatial axis.
+        padding: zeros ``(before, after)`` each spatial axis.
+        ceil_mode: whether to keep windows that stick out; see `pool_output_shape`.
+        count_include_pad: whether the sum is divided by the window's cells inside the padded input, or
+            only by those inside the input. Cells that stick out beyond the padding never count.
+        divisor_override: divide by this instead.
+
+    Returns:
+        Means, ``(N, C, *out)``.
+
+    >>> x = np.array([[[2.0, 4.0, 6.0]]])
+    >>> avg_pool(x, (2,), (2,), ((1, 1),))
+    array([[[1., 5.]]])
+    >>> avg_pool(x, (2,), (2,), ((1, 1),), count_include_pad=False)
+    array([[[2., 5.]]])
+    """
+    spatial = x.shape[2:]
+    dilation = (1,) * len(spatial)
+    out = pool_output_shape(spatial, kernel, stride, padding, dilation, ceil_mode)
+    y = np.empty((*x.shape[:2], *out), x.dtype)
+    if y.size:
+        axes = _axes(spatial, out, kernel, stride, padding, dilation)
+        divisor = divisor_override or _divisors(
+            spatial, out, kernel, stride, padding, count_include_pad, x.dtype
+        )
+        planes, means = _planes(x), _planes(y)
+        for block in _blocks(planes):
+            mean = means[block]
+            _reduce_windows(np.add, 0, planes[block], axes, mean)
+            np.divide(mean, divisor, out=mean)
+    return y
+
+
+def avg_pool_input_grad(
+    g: Array,
+    spatial: Ints,
+    kernel: Ints,
+    stride: Ints,
+    padding: Padding,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
+    """Adjoint of `avg_pool`: spread every element of ``g`` evenly over its window.
+
+    Args:
+        g: cotangent of the means, ``(N, C, *out)``.
+        spatial: spatial shape of the input.
+        kernel, stride, padding, ceil_mode, count_include_pad, divisor_override: as given to `avg_pool`.
+
+    Returns:
+        Cotangent of the input, ``(N, C, *spatial)``.
+
+    >>> avg_pool_input_grad(np.array([[[2.0, 4.0]]]), (5,), (2,), (2,), ((0, 0),))
+    array([[[1., 1., 2., 2., 0.]]])
+    """
+    out = g.shape[2:]
+    gx = np.empty((*g.shape[:2], *spatial), g.dtype)
+    if g.size and gx.size:
+        axes = _axes(spatial, out, kernel, stride, padding, (1,) * len(out))
+        divisor = divisor_override or _divisors(
+            spatial, out, kernel, stride, padding, count_include_pad, g.dtype
+        )
+        sums, cells = _planes(g), _planes(gx)
+        for block in _blocks(cells):
+            _spread_windows(sums[block] / divisor, axes, cells[block])
+    else:
+        gx[...] = 0
+    return gx
+
+
+# ------------------------------------------------------------------------------------- blocks
+
+
+def _planes(x: Array) -> Array:
+    """``(N, C, *spatial)`` as ``(N * C, *spatial)``, without a copy where the layout allows."""
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
+
+
+def _blocks(planes: Array) -> Iterator[slice]:
+    """Slices of planes that fit in cache together."""
+    count = max(1, _BLOCK_BYTES * len(planes) // max(1, planes.nbytes))
+    for start in range(0, len(planes), count):
+        yield slice(start, start + count)
+
+
+def _flat_blocks(x: Array, indices: Array, values: Array) -> Iterator[tuple[Array, Array, Array]]:
+    """Blocks of ``x`` and ``values`` as flat arrays, with the flat indices that join them."""
+    size = math.prod(x.shape[2:])
+    cells = x.reshape(-1)
+    at = indices.reshape(len(indices) * indices.shape[1], -1)
+    values = values.reshape(-1)
+    windows = at.shape[1]
+    for block in _blocks(_planes(x)):
+        planes = at[block]
+        offsets = np.arange(0, len(planes) * size, size, dtype=at.dtype)[:, np.newaxis]
+        yield (
+            cells[block.start * size : block.stop * size],
+            (planes + offsets).reshape(-1),
+            values[block.start * windows : block.stop * windows],
+        )
+
+
+# ------------------------------------------------------------------------------------ windows
+
+
+class _Axis(NamedTuple):
+    """The windows along one spatial axis, tap by tap."""
+
+    taps: tuple[tuple[slice, slice], ...]  # windows and the cells they read, see `tap_slices`
+    whole: int  # so many of them, the first ones, lie inside the axis for every window
+    disjoint: bool  # whether no cell is in two windows
+    complete: bool  # whether, moreover, every cell is in one
+
+
+@lru_cache(maxsize=1024)
+def _axis(size: int, out: int, kernel: int, stride: int, before: int, dilation: int) -> _Axis:
+    taps = [tap_slices(size, out, stride, before, t * dilation) for t in range(kernel)]
+    everywhere = slice(0, out)
+    taps.sort(key=lambda tap: tap[0] != everywhere)
+    whole = sum(windows == everywhere for windows, _ in taps)
+    disjoint = stride > (kernel - 1) * dilation
+    reached = sum(windows.stop - windows.start for windows, _ in taps)
+    return _Axis(tuple(taps), whole, disjoint, disjoint and reached == size)
+
+
+def _axes(
+    spatial: Ints, out: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints
+) -> list[_Axis]:
+    before = [b for b, _ in padding]
+    return list(map(_axis, spatial, out, kernel, stride, before, dilation))
+
+
+def _reduce_windows(
+    combine: np.ufunc, identity: float, x: Array, axes: list[_Axis], y: Array
+) -> None:
+    """Combine the cells of every window into ``y``; ``x`` and ``y`` are ``(planes, ...)``.
+
+    One axis after the other: a window of k by k cells then takes 2 k steps instead of k * k. The last axis
+    comes last, because steps along it are not contiguous in memory, and by then the least is left.
+    """
+    for i, axis in enumerate(axes, start=1):
+        ahead = (slice(None),) * i
+        last = i == len(axes)
+        partial = y if last else np.empty((*x.shape[:i], y.shape[i], *x.shape[i + 1 :]), x.dtype)
+        cells = [x[(*ahead, c)] for _, c in axis.taps]
+        if axis.whole > 1:
+            combine(cells[0], cells[1], out=partial)
+        else:
+            partial[...] = cells[0] if axis.whole else identity
+        for (windows, _), c in list(zip(axis.taps, cells, strict=True))[min(2, axis.whole) :]:
+            part = partial[(*ahead, windows)]
+            combine(part, c, out=part)
+        x = partial
+
+
+def _spread_windows(g: Array, axes: list[_Axis], gx: Array) -> None:
+    """Adjoint of `_reduce_windows` with ``np.add``: give every cell the sum over its windows."""
+    for i, axis in reversed(list(enumerate(axes, start=1))):
+        ahead = (slice(None),) * i
+        partial = (
+            gx if i == 1 else np.empty((*g.shape[:i], gx.shape[i], *g.shape[i + 1 :]), g.dtype)
+        )
+        if not axis.complete:
+            partial[...] = 0
+        for windows, c in axis.taps:
+            cells = partial[(*ahead, c)]
+            if axis.disjoint:
+                cells[...] = g[(*ahead, windows)]
+            else:
+                np.add(cells, g[(*ahead, windows)], out=cells)
+        g = partial
+
+
+def _lowest(dtype: np.dtype[Any]) -> float:
+    """The value that no other of this dtype is below."""
+    if dtype.kind in "iu":
+        return int(np.iinfo(dtype).min)
+    return False if dtype.kind == "b" else -np.inf
+
+
+def _divisors(
+    spatial: Ints,
+    out: Ints,
+    kernel: Ints,
+    stride: Ints,
+    padding: Padding,
+    count_include_pad: bool,
+    dtype: np.dtype[Any],
+) -> Array | int:
+    """Cells by which each window's sum is divided, of shape ``out``; one int if all are equal."""
+    counts = []
+    for n, o, k, s, (before, after) in zip(spatial, out, kernel, stride, padding, strict=True):
+        first = np.arange(o) * s - before
+        stop = np.minimum(first + k, n + after)
+        if not count_include_pad:
+            first, stop = np.maximum(first, 0), np.minimum(stop, n)
+        counts.append(np.maximum(stop - first, 1))  # a window without cells sums to 0: 0 / 1
+    if all((count == k).all() for count, k in zip(counts, kernel, strict=True)):
+        return math.prod(kernel)
+    return reduce(np.multiply.outer, counts).astype(dtype)
+
+
+# -------------------------------------------------------------------------- where the maximum is
+
+
+def _winner(x: Array, y: Array, taps: list[tuple[Index, Index]]) -> Array:
+    """Which tap of every window the maximum is: the last counts 1, the first ``len(taps)``.
+
+    Counted backwards, the largest rank is the first tap. Ranks are small integers, which NumPy compares
+    sixteen at a time or more; selecting by a random mask would be ten times slower. 0 means no cell.
+    """
+    dtype = np.min_scalar_type(len(taps))
+    rank = np.zeros(y.shape, dtype)
+    for i, (windows, cells) in enumerate(taps):
+        part = rank[windows]
+        hit = np.equal(x[cells], y[windows])
+        np.maximum(part, np.multiply(hit, dtype.type(len(taps) - i), dtype=dtype), out=part)
+    if y.dtype.kind == "f" and not rank.all():  # a nan equals nothing, itself included
+        for i, (windows, cells) in enumerate(taps):
+            np.copyto(
+                rank[windows],
+                dtype.type(len(taps) - i),
+                where=np.isnan(x[cells]),
+            )
+    return rank
+
+
+def _flat_steps(spatial: Ints, kernel: Ints, dilation: Ints) -> list[int]:
+    """Distance of every tap from the first, in cells of the flat plane, row-major."""
+    strides = [math.prod(spatial[i + 1 :]) for i in range(len(spatial))]
+    return [
+        sum(t * d * s for t, d, s in zip(tap, dilation, strides, strict=True))
+        for tap in itertools.product(*map(range, kernel))
+    ]
+
+
+def _flat_origins(spatial: Ints, out: Ints, stride: Ints, padding: Padding) -> Array:
+    """Flat index of the first cell of every window, as if the plane went on into its padding."""
+    origins = np.zeros((1,) * len(out), np.int64)
+    for i, (o, s, (before, _)) in enumerate(zip(out, stride, padding, strict=True)):
+        step = math.prod(spatial[i + 1 :])
+        place = (np.arange(o) * s - before) * step
+        origins = origins + place.reshape(-1, *(1,) * (len(out) - i - 1))
+    return origins

@@ -1,0 +1,16 @@
+"""The operations the engine can differentiate, one file per family.
+
+Importing a file registers its primitives; they answer for the NumPy functions of the same name and
+become Tensor's operators and methods.
+"""
+
+from autograd.primitives import (
+    arithmetic,
+    elementwise,
+    indexing,
+    linalg,
+    reduction,
+    shaping,
+)
+
+__all__ = ["arithmetic", "elementwise", "indexing", "linalg", "reduction", "shaping"]

@@ -1,0 +1,231 @@
+"""Reductions: sums, means and extremes over axes, and the stable exponential ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from autograd._primitive import Primitive, attach, constant, implements, plain, primitive, sample
+from autograd.primitives.arithmetic import distinct
+from autograd.primitives.indexing import put_along_axis
+
+Axis: TypeAlias = int | tuple[int, ...] | None
+
+REDUCTIONS = (
+    sample((2, 3)),
+    sample((2, 3), axis=0),
+    sample((2, 3, 2), axis=(0, -1), keepdims=True),
+    sample(()),
+)
+
+
+def negative_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """The axes counted from the end, so that a leading axis does not disturb them."""
+    if axis is None:
+        return tuple(range(-ndim, 0))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return tuple(a if a < 0 else a - ndim for a in axes)
+
+
+def restore_axes(g: Any, axis: Axis, keepdims: bool, ndim: int) -> Any:
+    """Put back, with length one, the axes that a reduction of an ``ndim`` array removed."""
+    if keepdims or ndim == 0:
+        return g
+    return np.expand_dims(g, negative_axes(axis, ndim))
+
+
+def spread(g: Any, axis: Axis, keepdims: bool, shape: tuple[int, ...]) -> Any:
+    """The adjoint of a sum: its gradient at every summed element."""
+    if type(g) is np.ndarray and g.ndim == 0:
+        return np.broadcast_to(g, shape)
+    g = restore_axes(g, axis, keepdims, len(shape))
+    return np.broadcast_to(g, g.shape[: g.ndim - len(shape)] + shape)
+
+
+def _count(axis: Axis, shape: tuple[int, ...]) -> int:
+    count = 1
+    for a in negative_axes(axis, len(shape)):
+        count *= shape[a]
+    return count
+
+
+@primitive(batched=True, name="sum", samples=REDUCTIONS)
+def _sum(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
+    """The sum over axes."""
+    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+
+
+@_sum.rule
+def _(g: Any, axis: Axis, keepdims: bool, x_shape: tuple[int, ...]) -> Any:
+    return spread(g, axis, keepdims, x_shape)
+
+
+@primitive(batched=True, name="mean", samples=REDUCTIONS)
+def _mean(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
+    """The mean over axes."""
+    return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+@_mean.rule
+def _(g: Any, axis: Axis, keepdims: bool, x_shape: tuple[int, ...]) -> Any:
+    return spread(g / max(_count(axis, x_shape), 1), axis, keepdims, x_shape)
+
+
+def _extreme(name: str, reduce: Callable[..., Any], find: Callable[..., Any]) -> Primitive:
+    """Declare max or min: the gradient goes to the first of equal elements."""
+
+    def forward(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
+        return reduce(x, axis=axis, keepdims=keepdims)
+
+    forward.__doc__ = f"The {name}imum over axes; the gradient goes to the first of equal elements."
+    made = primitive(
+        name=name,
+        samples=(
+            sample(distinct(2, 3)),
+            sample(distinct(2, 3), axis=0),
+            sample(distinct(2, 3, 2), axis=(0, -1), keepdims=True),
+            sample(distinct(2, 3, 2), axis=(1, 2)),
+            sample(()),
+        ),
+    )(forward)
+
+    @made.rule
+    def _(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
+        x = plain(x)
+        axes = negative_axes(axis, x.ndim)
+        kept = tuple(a for a in range(-x.ndim, 0) if a not in axes)
+        order = tuple(a + x.ndim for a in (*kept, *axes))
+        moved = x.transpose(order)
+        rows = moved.reshape(*moved.shape[: len(kept)], -1)
+        index = np.expand_dims(find(rows, axis=-1), -1)
+        if keepdims:
+            g = np.squeeze(g, axes) if axes else g
+        spots = put_along_axis(np.expand_dims(g, -1), index, -1, rows.shape)
+        inverse = tuple(int(i) for i in np.argsort(order))
+        return np.transpose(np.reshape(spots, moved.shape), inverse)
+
+    return made
+
+
+_max = _extreme("max", np.maximum.reduce, np.argmax)
+_min = _extreme("min", np.minimum.reduce, np.argmin)
+
+
+def _reducer(made: Primitive, *numpy_functions: Any) -> Callable[..., Any]:
+    """NumPy's signature in front of a reduction: dtype, out, initial and where."""
+
+    def reduce(
+        x: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: Any = False,
+        initial: Any = None,
+        where: Any = True,
+        **other: Any,
+    ) -> Any:
+        if out is not None or initial is not None or where is not True:
+            raise TypeError(
+                f"np.{made.name} of a tensor takes axis, dtype and keepdims; out=, initial= and "
+                "where= have no differentiation rule"
+            )
+        if dtype is not None:
+            x = x.astype(dtype)
+        if isinstance(axis, list):
+            axis = tuple(axis)
+        return made.call(
+            x, axis=axis, keepdims=keepdims is True or keepdims == 1, **other
+        )
+
+    reduce.__name__ = reduce.__qualname__ = made.name
+    reduce.__doc__ = made.__doc__
+    implements(*numpy_functions)(reduce)
+    attach(made.name, reduce)
+    return reduce
+
+
+sum = _reducer(_sum, np.sum)
+mean = _reducer(_mean, np.mean)
+max = _reducer(_max, np.max)
+min = _reducer(_min, np.min)
+
+STABLE = (
+    sample((2, 3), axis=-1),
+    sample((2, 3), axis=0),
+    sample((2, 3, 2), axis=1),
+)
+
+
+def _shifted(x: Any, axis: Axis) -> tuple[Any, Any]:
+    """x minus its maximum over the axes (where that is finite), and that maximum."""
+    peak = np.maximum.reduce(x, axis=axis, keepdims=True)
+    finite = np.isfinite(peak)
+    if not finite.all():
+        peak = np.where(finite, peak, 0)
+    return x - peak, peak
+
+
+@primitive(
+    batched=True,
+    samples=(*STABLE, sample((2, 3)), sample((2, 3, 2), axis=(0, 2), keepdims=True)),
+)
+def logsumexp(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) over axes, without overflow.
+
+    >>> logsumexp(np.array([1000.0, 1000.0])).round(4)
+    np.float64(1000.6931)
+    """
+    shifted, peak = _shifted(x, axis)
+    total = np.add.reduce(np.exp(shifted), axis=axis, keepdims=keepdims)
+    with np.errstate(divide="ignore"):
+        return np.log(total) + (peak if keepdims else peak.reshape(np.shape(total)))
+
+
+@logsumexp.rule
+def _(g: Any, x: Any, y: Any, axis: Axis, keepdims: bool) -> Any:
+    ndim = x.ndim
+    share = np.exp(x - restore_axes(y, axis, keepdims, ndim))
+    return restore_axes(g, axis, keepdims, ndim) * share
+
+
+@primitive(batched=True, samples=STABLE)
+def log_softmax(x: Any, /, axis: int = -1) -> Any:
+    """x - logsumexp(x) along an axis, without overflow.
+
+    >>> log_softmax(np.array([0.0, 0.0])).round(4)
+    array([-0.6931, -0.6931])
+    """
+    shifted, _ = _shifted(x, axis)
+    return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
+
+
+@log_softmax.rule
+def _(g: Any, y: Any, axis: int) -> Any:
+    (last,) = negative_axes(axis, y.ndim)
+    return g - np.exp(y) * np.sum(g, axis=last, keepdims=True)
+
+
+@primitive(batched=True, samples=STABLE)
+def softmax(x: Any, /, axis: int = -1) -> Any:
+    """exp(x) / sum(exp(x)) along an axis, without overflow.
+
+    >>> softmax(np.array([0.0, 0.0, -1000.0]))
+    array([0.5, 0.5, 0. ])
+    """
+    shifted, _ = _shifted(x, axis)
+    powers = np.exp(shifted)
+    return powers / np.add.reduce(powers, axis=axis, keepdims=True)
+
+
+@softmax.rule
+def _(g: Any, y: Any, axis: int) -> Any:
+    (last,) = negative_axes(axis, y.ndim)
+    return y * (g - np.sum(g * y, axis=last, keepdims=True))
+
+
+for _primitive in (logsumexp, log_softmax, softmax):
+    attach(_primitive.name, _primitive.__call__)
+
+constant(np.argmax, np.argmin)
