@@ -6,11 +6,13 @@ become Tensor's operators and methods.
 
 from autograd.primitives import (
     arithmetic,
+    convolution,
     elementwise,
     indexing,
     linalg,
+    pooling,
     reduction,
     shaping,
 )
 
-__all__ = ["arithmetic", "elementwise", "indexing", "linalg", "reduction", "shaping"]
+__all__ = ["arithmetic", "convolution", "elementwise", "indexing", "linalg", "pooling", "reduction", "shaping"]
