@@ -9,7 +9,9 @@
 array([ 5.4366, 22.1672])
 """
 
+from autograd import func
 from autograd import primitives as _primitives
+from autograd._check import GradcheckError, gradcheck, gradgradcheck
 from autograd._graph import (
     GraphError,
     Node,
@@ -28,6 +30,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "GraphError",
+    "GradcheckError",
     "Node",
     "Primitive",
     "RemovableHandle",
@@ -36,7 +39,10 @@ __all__ = [
     "TensorLike",
     "as_tensor",
     "enable_grad",
+    "func",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "implements",
     "is_grad_enabled",
     "no_grad",

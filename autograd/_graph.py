@@ -510,6 +510,7 @@ def backpropagate(
     targets: Iterable[Any] | None = None,
     retain_graph: bool = False,
     recording: bool = False,
+    batched: bool = False,
 ) -> dict[Any, Any]:
     """Walk the graph from outputs to leaves, newest node first, and sum gradients on the way.
 
@@ -522,6 +523,8 @@ def backpropagate(
             None means all leaves.
         retain_graph: keep the saved arrays, so that the graph can be walked again.
         recording: the gradients are tensors and rules are recorded like any other operation.
+        batched: gradients have one more leading axis: a stack of passes in one. Rules that take
+            such a stack get it whole, others are called once for each of its entries.
 
     Returns:
         From leaf (or target) to its gradient; leaves that no path reaches are missing.
@@ -573,7 +576,16 @@ def backpropagate(
         if recording:
             saved = primitive.relink(node, saved)
         edges = node.edges
-        parts = primitive.vjp(gradient, saved, node, edges, wanted)
+        if not batched:
+            parts = primitive.vjp(gradient, saved, node, edges, wanted)
+        elif primitive.batched:
+            parts = primitive.vjp(gradient, saved, node, edges, wanted)
+            parts = [
+                None if part is None else _conform(part, edge, node, 1)
+                for part, edge in zip(parts, edges, strict=True)
+            ]
+        else:
+            parts = _vjp_of_each(node, gradient, saved, wanted)
         if hooks is not None and hooks.after:
             parts = _run_after_hooks(node, hooks, parts, gradient)
         if not retain_graph:
@@ -582,16 +594,16 @@ def backpropagate(
             if part is None:
                 continue
             if isinstance(edge, Node):
-                if part.shape != edge.shape or part.dtype is not edge.dtype:
-                    part = _conform(part, edge, node)
+                if (part.shape != edge.shape and not batched) or part.dtype is not edge.dtype:
+                    part = _conform(part, edge, node, batched)
                 if edge not in gradients:
                     gradients[edge] = part
                     heappush(waiting, (-edge.sequence, edge))
                     continue
             else:
                 data = edge.data
-                if part.shape != data.shape or part.dtype is not data.dtype:
-                    part = _conform(part, data, node)
+                if (part.shape != data.shape and not batched) or part.dtype is not data.dtype:
+                    part = _conform(part, data, node, batched)
                 if edge not in gradients:
                     gradients[edge] = part
                     continue
@@ -669,10 +681,11 @@ def _run_after_hooks(
 # ---------------------------------------------------------------- what broadcasting and dtypes did
 
 
-def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:
+def unbroadcast(gradient: Any, shape: tuple[int, ...], lead: int = 0) -> Any:
     """Sum ``gradient`` over the axes along which ``shape`` was broadcast.
 
-    The adjoint of ``broadcast_to``, and the one place where broadcasting is undone.
+    The adjoint of ``broadcast_to``, and the one place where broadcasting is undone. The first
+    ``lead`` axes of the gradient are left alone.
 
     >>> unbroadcast(np.ones((4, 2, 3)), (2, 1))
     array([[12.],
@@ -680,8 +693,9 @@ def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:
     """
     extra = gradient.ndim - len(shape)
     stretched = tuple(i + extra for i, n in enumerate(shape) if n == 1 != gradient.shape[i + extra])
-    if extra or stretched:
-        gradient = np.sum(gradient, axis=(*range(extra), *stretched), keepdims=True)
+    if extra > lead or stretched:
+        gradient = np.sum(gradient, axis=(*range(lead, extra), *stretched), keepdims=True)
+    shape = gradient.shape[:lead] + shape
     return gradient if gradient.shape == shape else np.reshape(gradient, shape)
 
 
@@ -691,22 +705,42 @@ def _broadcasts_from(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
     return extra >= 0 and all(n in (1, m) for n, m in zip(shape, target[extra:], strict=True))
 
 
-def _conform(gradient: Any, edge: Any, node: Node) -> Any:
+def _conform(gradient: Any, value: Any, node: Node, lead: int = 0) -> Any:
     """Bring a gradient to the shape and dtype of the value it belongs to."""
-    shape, dtype = edge.shape, edge.dtype
-    if gradient.shape != shape:
-        if not _broadcasts_from(shape, gradient.shape):
+    shape, dtype = value.shape, value.dtype
+    if gradient.shape[lead:] != shape:
+        if not _broadcasts_from(shape, gradient.shape[lead:]):
             raise GraphError(
-                f"the rule of {node.primitive.name} returned a gradient of shape {gradient.shape} "
-                f"for an input of shape {shape} ({node.source})"
+                f"the rule of {node.primitive.name} returned a gradient of shape "
+                f"{gradient.shape[lead:]} for an input of shape {shape} ({node.source})"
             )
-        gradient = unbroadcast(gradient, shape)
+        gradient = unbroadcast(gradient, shape, lead)
     if gradient.dtype != dtype:
         if gradient.dtype.kind == "c" and dtype.kind == "f":
             gradient = np.real(gradient)
         if gradient.dtype != dtype:
             gradient = gradient.astype(dtype)
     return gradient
+
+
+def _vjp_of_each(
+    node: Node, stack: Any, saved: tuple[Any, ...], wanted: set[Any] | None
+) -> list[Any]:
+    """The node's vjp for a stack of gradients, one after the other."""
+    primitive = node.primitive
+    several = primitive.n_outputs > 1
+    count = len(next(g for g in stack if g is not None)) if several else len(stack)
+    rows = []
+    for k in range(count):
+        one = [None if g is None else g[k] for g in stack] if several else stack[k]
+        parts = primitive.vjp(one, saved, node, node.edges, wanted)
+        rows.append(
+            [
+                None if part is None else _conform(part, edge, node)
+                for part, edge in zip(parts, node.edges, strict=True)
+            ]
+        )
+    return [None if column[0] is None else np.stack(column) for column in zip(*rows, strict=True)]
 
 
 def iterate_leaves(nodes: Iterable[Node]) -> Iterator[Any]:

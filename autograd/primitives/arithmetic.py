@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from autograd._primitive import Primitive, Sample, attach, plain, primitive, sample
+from autograd._primitive import (
+    Primitive,
+    Sample,
+    attach,
+    constant,
+    implements,
+    plain,
+    primitive,
+    sample,
+)
+from autograd._tensor import Tensor
 
 PAIRS = (
     sample((2, 3), (2, 3)),
@@ -60,18 +70,43 @@ divide = binary(
     sample((2, 3), 4.0),
     sample(2.0, nonzero(3)),
 )
-# d/db of a**b is 0 where a is 0, as the limit for b > 0, and no warning is worth raising.
-power = binary(
+
+
+@primitive(
     np.power,
-    lambda g, a, b: g * _power_slope(a, b),
-    lambda g, a, y: g * y * _log_or_zero(a),
-    sample((2, 3), (2, 3), low=0.3),
-    sample((2, 1), (3,), low=0.3),
-    sample(nonzero(2, 3), 2),
-    sample((2, 3), 3),
-    sample((3,), 0.5, low=0.3),
-    sample(2.0, (3,)),
+    batched=True,
+    samples=(
+        sample((2, 3), (2, 3), low=0.3),
+        sample((2, 1), (3,), low=0.3),
+        sample(nonzero(2, 3), 2),
+        sample((2, 3), 3),
+        sample((2, 3), np.array([0, 1, 4], np.float32)),
+        sample(nonzero(3), -1),
+        sample((3,), 0.5, low=0.3),
+        sample(2.0, (3,)),
+    ),
 )
+def power(a: Any, b: Any, /) -> Any:
+    """a to the power b, element by element.
+
+    >>> from autograd import Tensor
+    >>> Tensor([1.0, 2.0, 3.0]) ** 2
+    Tensor([1., 4., 9.])
+    """
+    if isinstance(b, int) and b == 3 and isinstance(a, np.ndarray) and a.dtype.kind in "fc":
+        return a * a * a  # NumPy's general power takes twenty times as long
+    return np.power(a, b) if isinstance(a, list) else a**b  # ** knows short ways for 2, 1/2, -1
+
+
+@power.rule("a")
+def _(g: Any, a: Any, b: Any) -> Any:
+    return g * _power_slope(a, b)
+
+
+@power.rule("b")
+def _(g: Any, a: Any, y: Any) -> Any:
+    # 0 where a is 0, as the limit for b > 0, and no warning is worth raising.
+    return g * y * _log_or_zero(a)
 
 
 def _power_slope(a: Any, b: Any) -> Any:
@@ -80,15 +115,64 @@ def _power_slope(a: Any, b: Any) -> Any:
         if b == 2:
             return 2 * a
         return 0 * a if b == 0 else b * a ** (b - 1)
-    exponent = np.where(plain(b) == 0, 1, b - 1)
-    return b * a**exponent
+    if isinstance(b, list):
+        b = np.asarray(b)
+    if b.dtype.kind in "biu":  # whole numbers must not widen a float32 gradient
+        b = b.astype(np.result_type(plain(a), 1.0))
+    both_zero = (plain(a) == 0) & (plain(b) == 0)
+    return b * a ** (np.where(both_zero, 1, b - 1) if np.any(both_zero) else b - 1)
 
 
 def _log_or_zero(a: Any) -> Any:
     """log a where a is not 0, else 0."""
-    is_zero = plain(a) == 0
+    is_zero = np.equal(plain(a), 0)
     return np.where(is_zero, 0.0, np.log(np.where(is_zero, 1, a))) if np.any(is_zero) else np.log(a)
 
+
+square = primitive(np.square, name="square", batched=True, samples=[sample((2, 3))])(np.square)
+square.rule(lambda g, x: g * (2 * x))
+
+reciprocal = primitive(
+    np.reciprocal, name="reciprocal", batched=True, samples=[sample(nonzero(2, 3))]
+)(np.reciprocal)
+reciprocal.rule(lambda g, y: -g * (y * y))
+
+
+@implements(np.float_power)
+def float_power(a: Any, b: Any) -> Any:
+    """a to the power b in float64 (or complex128) at least, as ``np.float_power``."""
+    wide = np.result_type(plain(a), plain(b), np.float64)
+    return power.call(*[x.astype(wide) if hasattr(x, "astype") else np.asarray(x, wide) for x in (a, b)])
+
+
+# The quotient is constant between its jumps; the remainder has the slope of a minus that of b times
+# the quotient. The sign follows the divisor in remainder, the dividend in fmod, as NumPy's.
+DIVISIONS = (
+    sample((2, 3), 0.7),
+    sample(distinct(2, 3), nonzero(3)),
+    sample(5.17, distinct(2, 2)),
+)
+remainder = binary(
+    np.remainder,
+    lambda g: g,
+    lambda g, a, b: -g * np.floor_divide(plain(a), plain(b)),
+    *DIVISIONS,
+)
+fmod = binary(
+    np.fmod,
+    lambda g: g,
+    lambda g, a, b: -g * np.trunc(np.divide(plain(a), plain(b))),
+    *DIVISIONS,
+)
+
+
+@implements(np.divmod)
+def divmod(a: Any, b: Any) -> tuple[Any, Any]:
+    """The quotient rounded down, a plain array, and the remainder."""
+    return np.floor_divide(plain(a), plain(b)), remainder.call(a, b)
+
+
+constant(np.floor_divide)
 
 negative = primitive(np.negative, name="negative", batched=True, samples=[sample((2, 3))])(
     np.negative
@@ -116,9 +200,13 @@ for _name, _operation in {
     "mul": multiply,
     "truediv": divide,
     "pow": power,
+    "mod": remainder,
 }.items():
     attach(f"__{_name}__", _operation.call)
     attach(f"__r{_name}__", _reflected(_operation))
+for _name, _function in {"divmod": divmod, "floordiv": Tensor._implementations[np.floor_divide]}.items():
+    attach(f"__{_name}__", _function)
+    attach(f"__r{_name}__", lambda self, other, function=_function: function(other, self))
 attach("__neg__", negative.call)
 attach("__pos__", positive.call)
 
@@ -134,3 +222,17 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]
 
 for _compare in (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne):
     attach(f"__{_compare.__name__}__", _comparison(_compare))
+
+
+def _whole(name: str, ufunc: np.ufunc) -> None:
+    """An operator on whole numbers and truth values: a plain array, no gradient."""
+    attach(f"__{name}__", lambda self, other: ufunc(self.data, plain(other)))
+    attach(f"__r{name}__", lambda self, other: ufunc(plain(other), self.data))
+
+
+_whole("and", np.bitwise_and)
+_whole("or", np.bitwise_or)
+_whole("xor", np.bitwise_xor)
+_whole("lshift", np.left_shift)
+_whole("rshift", np.right_shift)
+attach("__invert__", lambda self: np.invert(self.data))

@@ -1,14 +1,15 @@
-"""Functions of one array, element by element, and choices between arrays."""
+"""Functions of one or two arrays, element by element."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from autograd._primitive import Primitive, attach, implements, plain, primitive, sample
-from autograd.primitives.arithmetic import binary, distinct, nonzero, positive
+from autograd.primitives.arithmetic import binary, distinct, nonzero, reciprocal, square
 
 ANY = (sample((2, 3)), sample(()))
 POSITIVE = (sample((2, 3), low=0.2), sample((), low=0.2))
@@ -25,18 +26,122 @@ def unary(
     return made
 
 
+LN2 = math.log(2)
+LN10 = math.log(10)
+DEGREE = math.pi / 180
+ABOVE_ONE = (sample((2, 3), low=1.2, high=3.0), sample((), low=1.2, high=3.0))
+WITHIN_ONE = (sample((2, 3), low=-0.9, high=0.9), sample((), low=-0.9, high=0.9))
+NONZERO = (sample(nonzero(2, 3)), sample(nonzero()))
+
 exp = unary(np.exp, lambda g, y: g * y)
+exp2 = unary(np.exp2, lambda g, y: g * (y * LN2))
+expm1 = unary(np.expm1, lambda g, y: g * (y + 1))
 log = unary(np.log, lambda g, x: g / x, POSITIVE)
+log2 = unary(np.log2, lambda g, x: g / (x * LN2), POSITIVE)
+log10 = unary(np.log10, lambda g, x: g / (x * LN10), POSITIVE)
+log1p = unary(np.log1p, lambda g, x: g / (x + 1), POSITIVE)
 sqrt = unary(np.sqrt, lambda g, y: g / (2 * y), POSITIVE)
+cbrt = unary(np.cbrt, lambda g, y: g / (3 * (y * y)), NONZERO)
+sin = unary(np.sin, lambda g, x: g * np.cos(x))
+cos = unary(np.cos, lambda g, x: -g * np.sin(x))
+tan = unary(np.tan, lambda g, y: g * (1 + y * y), WITHIN_ONE)
+arcsin = unary(np.arcsin, lambda g, x: g / np.sqrt(1 - x * x), WITHIN_ONE)
+arccos = unary(np.arccos, lambda g, x: -g / np.sqrt(1 - x * x), WITHIN_ONE)
+arctan = unary(np.arctan, lambda g, x: g / (1 + x * x))
+sinh = unary(np.sinh, lambda g, x: g * np.cosh(x))
+cosh = unary(np.cosh, lambda g, x: g * np.sinh(x))
 tanh = unary(np.tanh, lambda g, y: g * (1 - y * y))
+arcsinh = unary(np.arcsinh, lambda g, x: g / np.sqrt(x * x + 1))
+# Two roots, not one of x² - 1: the branch of a complex x.
+arccosh = unary(np.arccosh, lambda g, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)), ABOVE_ONE)
+arctanh = unary(np.arctanh, lambda g, x: g / (1 - x * x), WITHIN_ONE)
+deg2rad = unary(np.deg2rad, lambda g: g * DEGREE)
+radians = unary(np.radians, lambda g: g * DEGREE)
+rad2deg = unary(np.rad2deg, lambda g: g / DEGREE)
+degrees = unary(np.degrees, lambda g: g / DEGREE)
 # |x| has slope 0 at 0; for complex x the slope is conj(x) / |x|.
-absolute = unary(np.absolute, lambda g, x: g * _sign(x), [sample(nonzero(2, 3))], method=False)
+absolute = unary(np.absolute, lambda g, x: g * _sign(x), NONZERO, method=False)
+fabs = unary(np.fabs, lambda g, x: g * np.sign(x), NONZERO)
 attach("abs", absolute.call)
 attach("__abs__", absolute.call)
+attach("square", square.call)
+attach("reciprocal", reciprocal.call)
 
 
 def _sign(x: Any) -> Any:
     return np.sign(x) if x.dtype.kind != "c" else np.conj(np.sign(x))
+
+
+@implements(np.sign)
+def sign(x: Any) -> Any:
+    """The sign of x: a plain array for real x, constant but for a jump; x / abs(x) for complex.
+
+    >>> from autograd import Tensor
+    >>> sign(Tensor([-2.0, 0.0, 3.0]))
+    array([-1.,  0.,  1.])
+    """
+    if x.dtype.kind != "c":
+        return np.sign(plain(x))
+    length = absolute.call(x)
+    zero = plain(length) == 0
+    return x / (length + zero)
+
+
+# -------------------------------------------------------------------------------- complex numbers
+
+
+conjugate = unary(np.conjugate, lambda g: np.conj(g), ANY, method=False)
+attach("conjugate", conjugate.call)
+attach("conj", conjugate.call)
+
+
+@primitive(np.real, view=True, batched=True, samples=ANY)
+def real(x: Any, /) -> Any:
+    """The real part."""
+    return np.real(x)
+
+
+@real.rule
+def _(g: Any) -> Any:
+    return g  # the engine casts it to the type of x
+
+
+@primitive(view=True, batched=True, samples=[sample(lambda rng: rng.normal(size=3) + 0.5j)])
+def imaginary(x: Any, /) -> Any:
+    """The imaginary part of a complex array."""
+    return np.imag(x)
+
+
+@imaginary.rule
+def _(g: Any) -> Any:
+    return -1j * g
+
+
+@implements(np.imag)
+def imag(x: Any) -> Any:
+    """The imaginary part; a plain array of zeros for a real x."""
+    return imaginary.call(x) if x.dtype.kind == "c" else np.imag(plain(x))
+
+
+@implements(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    """The argument of a complex z, in radians or degrees; a plain array for real z.
+
+    >>> from autograd import Tensor
+    >>> angle(Tensor([1j, -1.0]), deg=True)
+    Tensor([ 90., 180.])
+    """
+    if z.dtype.kind != "c":
+        return np.angle(plain(z), deg)
+    radians = arctan2.call(imaginary.call(z), real.call(z))
+    return radians / DEGREE if deg else radians
+
+
+attach("real", property(lambda self: real.call(self), doc="The real part."))
+attach("imag", property(imag, doc="The imaginary part."))
+
+
+# ------------------------------------------------------------------------------------ two arguments
 
 
 # At a tie the whole gradient goes to the first argument, so that maximum(x, 0) has slope 1 there
@@ -55,6 +160,118 @@ minimum = binary(
     sample(distinct(2, 3), 0.0),
     sample(distinct(2, 3), distinct(3, 2, 1)),
 )
+
+
+# As maximum and minimum, but a NaN loses against a number.
+fmax = binary(
+    np.fmax,
+    lambda g, a, b: g * _first_wins(np.greater_equal, a, b),
+    lambda g, a, b: g * ~_first_wins(np.greater_equal, a, b),
+    sample(distinct(2, 3), 0.0),
+    sample(distinct(2, 3), distinct(3, 2, 1)),
+)
+fmin = binary(
+    np.fmin,
+    lambda g, a, b: g * _first_wins(np.less_equal, a, b),
+    lambda g, a, b: g * ~_first_wins(np.less_equal, a, b),
+    sample(distinct(2, 3), 0.0),
+    sample(distinct(2, 3), distinct(3, 2, 1)),
+)
+
+
+def _first_wins(compare: Callable[..., Any], a: Any, b: Any) -> Any:
+    a, b = plain(a), plain(b)
+    return compare(a, b) | np.isnan(b)
+
+
+def _share(part: Any, total: Any, base: Callable[[Any], Any]) -> Any:
+    """base(part - total), what one summand contributes; 0 where the sum is empty (-inf)."""
+    empty = np.isneginf(plain(total))
+    return base(part - (np.where(empty, 0, total) if np.any(empty) else total))
+
+
+logaddexp = binary(
+    np.logaddexp,
+    lambda g, a, y: g * _share(a, y, np.exp),
+    lambda g, b, y: g * _share(b, y, np.exp),
+)
+logaddexp2 = binary(
+    np.logaddexp2,
+    lambda g, a, y: g * _share(a, y, np.exp2),
+    lambda g, b, y: g * _share(b, y, np.exp2),
+)
+PLANE = (
+    sample(nonzero(2, 3), nonzero(3)),
+    sample(nonzero(2, 3), 1.5),
+    sample(1.5, nonzero(3)),
+)
+# The slope at the origin is 0, as that of the absolute value.
+hypot = binary(
+    np.hypot,
+    lambda g, a, y: g * (a / _or_one(y)),
+    lambda g, b, y: g * (b / _or_one(y)),
+    *PLANE,
+)
+arctan2 = binary(
+    np.arctan2,
+    lambda g, a, b: g * (b / _or_one(a * a + b * b)),
+    lambda g, a, b: g * (-a / _or_one(a * a + b * b)),
+    *PLANE,
+)
+
+
+def _or_one(x: Any) -> Any:
+    """x, but 1 where it is 0."""
+    zero = plain(x) == 0
+    return x + zero if np.any(zero) else x
+
+
+# The sign is a constant; the slope at 0 is 0, as that of the absolute value.
+copysign = binary(
+    np.copysign,
+    lambda g, a, b: np.where(np.signbit(plain(a)) == np.signbit(plain(b)), g, -g)
+    * np.not_equal(plain(a), 0),
+    lambda g: None,
+    *PLANE,
+)
+# Constant in its first argument but for the jump, where it is the second.
+heaviside = binary(
+    np.heaviside,
+    lambda g: None,
+    lambda g, a: g * np.equal(plain(a), 0),
+    sample(nonzero(2, 3), (3,)),
+    sample(np.array([0.0, 1.0, -1.0], np.float32), (2, 3)),
+)
+nextafter = binary(np.nextafter, lambda g: g, lambda g: None, sample(nonzero(2, 3), 3.0))
+ldexp = binary(
+    np.ldexp,
+    lambda g, b: np.ldexp(g, plain(b)),
+    lambda g: None,
+    sample((2, 3), 2),
+    sample((2, 3), np.array([1, 0, -2])),
+)
+
+
+@implements(np.frexp)
+def frexp(x: Any) -> tuple[Any, Any]:
+    """Mantissa and exponent of two, ``x == mantissa * 2**exponent``; the exponent is constant."""
+    exponent = np.frexp(plain(x))[1]
+    return ldexp.call(x, -exponent), exponent
+
+
+@implements(np.modf)
+def modf(x: Any) -> tuple[Any, Any]:
+    """Fractional and whole part, with the sign of x; the whole part is constant.
+
+    >>> from autograd import Tensor
+    >>> modf(Tensor([-1.5, 2.25]))
+    (Tensor([-0.5 ,  0.25]), array([-1.,  2.]))
+    """
+    whole = np.trunc(plain(x))
+    return x - np.where(np.isinf(whole), 0, whole), whole
+
+
+# -------------------------------------------------------------------------------- activations
 
 
 @primitive(batched=True, samples=[sample(nonzero(2, 3)), sample(nonzero())])
@@ -108,89 +325,3 @@ def _(g: Any, x: Any) -> Any:
 
 for _primitive in (relu, sigmoid, softplus):
     attach(_primitive.name, _primitive.call)
-
-
-@primitive(
-    np.where,
-    batched=True,
-    samples=[
-        sample(np.array([True, False, True]), (2, 3), (3,)),
-        sample(np.array([[True], [False]]), (2, 3), 0.5),
-    ],
-)
-def where(condition: Any, a: Any, b: Any, /) -> Any:
-    """a where the condition holds, else b; no gradient flows to the condition."""
-    return np.where(condition, a, b)
-
-
-@where.rule("condition")
-def _(g: Any) -> Any:
-    return None
-
-
-@where.rule("a")
-def _(g: Any, condition: Any) -> Any:
-    return np.where(condition, g, 0)
-
-
-@where.rule("b")
-def _(g: Any, condition: Any) -> Any:
-    return np.where(condition, 0, g)
-
-
-@primitive(
-    name="clip",
-    batched=True,
-    samples=[
-        sample(distinct(2, 3), -0.4, 0.3),
-        sample(distinct(2, 3), None, 0.2),
-        sample(distinct(3, 4), (4,), 2.5, low=-0.4, high=-0.35),
-    ],
-)
-def _clip(x: Any, low: Any, high: Any, /) -> Any:
-    """x, but no less than low and no more than high; either may be None."""
-    return np.clip(x, low, high)
-
-
-def _within(x: Any, low: Any, high: Any) -> tuple[Any, Any]:
-    """Where x is below low, and where it is above high (which wins where low > high)."""
-    x, low, high = plain(x), plain(low), plain(high)
-    above = np.False_ if high is None else np.greater(x if low is None else np.maximum(x, low), high)
-    below = np.False_ if low is None else np.less(x, low) & ~above
-    return below, above
-
-
-@_clip.rule("x")
-def _(g: Any, x: Any, low: Any, high: Any) -> Any:
-    below, above = _within(x, low, high)
-    return g * ~(below | above)
-
-
-@_clip.rule("low")
-def _(g: Any, x: Any, low: Any, high: Any) -> Any:
-    return g * _within(x, low, high)[0]
-
-
-@_clip.rule("high")
-def _(g: Any, x: Any, low: Any, high: Any) -> Any:
-    return g * _within(x, low, high)[1]
-
-
-@implements(np.clip)
-def clip(
-    x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
-) -> Any:
-    """x, but no less than the first bound and no more than the second; either may be None.
-
-    At a bound itself the gradient goes to x, as PyTorch's does.
-
-    >>> from autograd import Tensor
-    >>> clip(Tensor([-2.0, 0.5, 2.0]), -1, 1)
-    Tensor([-1. ,  0.5,  1. ])
-    """
-    low = a_min if min is None else min
-    high = a_max if max is None else max
-    return positive(x) if low is None and high is None else _clip(x, low, high)
-
-
-attach("clip", clip)

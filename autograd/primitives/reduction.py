@@ -70,7 +70,7 @@ def _mean(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
 
 @_mean.rule
 def _(g: Any, axis: Axis, keepdims: bool, x_shape: tuple[int, ...]) -> Any:
-    return spread(g / max(_count(axis, x_shape), 1), axis, keepdims, x_shape)
+    return spread(g / (_count(axis, x_shape) or 1), axis, keepdims, x_shape)
 
 
 def _extreme(name: str, reduce: Callable[..., Any], find: Callable[..., Any]) -> Primitive:
@@ -146,10 +146,8 @@ def _reducer(made: Primitive, *numpy_functions: Any) -> Callable[..., Any]:
     return reduce
 
 
-sum = _reducer(_sum, np.sum)
-mean = _reducer(_mean, np.mean)
-max = _reducer(_max, np.max)
-min = _reducer(_min, np.min)
+for _made, _function in ((_sum, np.sum), (_mean, np.mean), (_max, np.max), (_min, np.min)):
+    _reducer(_made, _function)
 
 STABLE = (
     sample((2, 3), axis=-1),

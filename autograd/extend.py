@@ -1,0 +1,57 @@
+"""What packages built on the engine need, and its users do not: module scopes, random numbers, writes.
+
+`nn` calls these; so can any other package that wants its layers to be named in graphs and messages.
+"""
+
+from __future__ import annotations
+
+import weakref
+from contextvars import Token
+from typing import Any
+
+import numpy as np
+
+from autograd._graph import STATE, WRITES, Scope, State, mark_internal
+from autograd._random import generator
+
+__all__ = [
+    "Scope",
+    "current_path",
+    "enter_scope",
+    "generator",
+    "leave_scope",
+    "mark_internal",
+    "note_write",
+]
+
+
+def enter_scope(module: Any) -> Token[State]:
+    """Record what follows as done by ``module``, until :func:`leave_scope` gets the token back.
+
+    The outermost module is called ``model`` in paths such as ``model.features.3``; the others get
+    the names under which their owners hold them.
+    """
+    state = STATE.get()
+    parent = state.scope
+    label = "model" if parent is None else type(module).__name__
+    scope = Scope(weakref.ref(module), label, parent)
+    return STATE.set(State(state.enabled, scope, state.watch, state.pack, state.unpack))
+
+
+def leave_scope(token: Token[State]) -> None:
+    """Return to the scope (and grad mode) that :func:`enter_scope` left."""
+    STATE.reset(token)
+
+
+def current_path() -> str:
+    """``model.features.3`` inside a module's call, else an empty string."""
+    scope = STATE.get().scope
+    return "" if scope is None else scope.path
+
+
+def note_write(array: np.ndarray[Any, Any]) -> None:
+    """Say that ``array`` is being changed in place.
+
+    A rule that saved it before will then raise an error instead of computing with the new values.
+    """
+    WRITES.note(array)

@@ -1,0 +1,177 @@
+"""Adam and AdamW: steps scaled by running averages of the gradient and of its square."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from optim.optimizer import (
+    Array,
+    Group,
+    Optimizer,
+    Params,
+    State,
+    check_betas,
+    check_not_negative,
+    refuse_torch_options,
+)
+
+__all__ = ["Adam", "AdamW"]
+
+
+class Adam(Optimizer):
+    r"""Adam: w ← w − η m̂ / (√v̂ + ε).
+
+    m ← β₁ m + (1 − β₁) g and v ← β₂ v + (1 − β₂) g² start at zero, which m̂ = m / (1 − β₁ᵗ) and
+    v̂ = v / (1 − β₂ᵗ) make up for at step t = 1, 2, …
+
+    Args:
+        params: tensors or groups of them.
+        lr: learning rate η ≥ 0.
+        betas: decay rates (β₁, β₂) in [0, 1).
+        eps: ε ≥ 0, keeps the step finite where gradients vanish.
+        weight_decay: λ ≥ 0; adds λ w to the gradient, or shrinks w directly if decoupled.
+        amsgrad: divide by the largest v so far.
+        maximize: climb instead of descending.
+        decoupled_weight_decay: w ← (1 − η λ) w before the step, as :class:`AdamW`.
+        bias_correction: False leaves m and v as they are (m̂ = m, v̂ = v); early steps are then larger
+            by up to √(1/(1 − β₂)) · (1 − β₁).
+        eps_inside: True divides by √(v̂ + ε).
+
+    Raises:
+        ValueError: for an option out of its range.
+
+    Source: Kingma & Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1; Reddi et al.
+    2018 for ``amsgrad``.
+
+    >>> from autograd import Tensor
+    >>> w = Tensor(1.0, requires_grad=True)
+    >>> (w**2).backward()
+    >>> Adam([w], lr=1e-3).step()
+    >>> w.item()
+    0.999
+    """
+
+    elementwise = True
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+        bias_correction: bool = True,
+        eps_inside: bool = False,
+        **torch_options: Any,
+    ) -> None:
+        refuse_torch_options(torch_options)
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": betas,
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "amsgrad": amsgrad,
+                "maximize": maximize,
+                "decoupled_weight_decay": decoupled_weight_decay,
+                "bias_correction": bias_correction,
+                "eps_inside": eps_inside,
+            },
+        )
+
+    def _check_group(self, group: Group) -> None:
+        check_not_negative(group, "lr", "eps", "weight_decay")
+        check_betas(group)
+
+    def _new_state(self, p: Array, group: Group) -> State:
+        state = {"step": 0, "exp_avg": np.zeros_like(p), "exp_avg_sq": np.zeros_like(p)}
+        if group["amsgrad"]:
+            state["max_exp_avg_sq"] = np.zeros_like(p)
+        return state
+
+    def _update(self, p: Array, g: Array, state: State, group: Group) -> None:
+        beta1, beta2 = group["betas"]
+        eps = group["eps"]
+        m, v = state["exp_avg"], state["exp_avg_sq"]
+        state["step"] = t = state["step"] + 1
+        (work,) = self._scratch(p, 1)
+        np.multiply(m, beta1, out=m)
+        np.multiply(g, 1 - beta1, out=work)
+        np.add(m, work, out=m)
+        np.multiply(v, beta2, out=v)
+        np.multiply(g, g, out=work)
+        np.multiply(work, 1 - beta2, out=work)
+        np.add(v, work, out=v)
+        if group["amsgrad"]:
+            highest = state["max_exp_avg_sq"]
+            np.maximum(highest, v, out=highest)
+            v = highest
+        # The corrections are numbers, so they go into η and ε rather than through the arrays:
+        # η/c₁ · m / (√(v/c₂) + ε) = η √c₂/c₁ · m / (√v + √c₂ ε).
+        rate, correction = float(group["lr"]), 1.0
+        if group["bias_correction"]:
+            correction = 1 - beta2**t
+            rate *= sqrt(correction) / (1 - beta1**t)
+        if group["eps_inside"]:
+            np.add(v, eps * correction, out=work)
+            np.sqrt(work, out=work)
+        else:
+            np.sqrt(v, out=work)
+            np.add(work, eps * sqrt(correction), out=work)
+        np.divide(m, work, out=work)
+        np.multiply(work, rate, out=work)
+        np.subtract(p, work, out=p)
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient: w ← (1 − η λ) w, then Adam's step.
+
+    Args:
+        params, lr, betas, eps, amsgrad, maximize, bias_correction, eps_inside: as :class:`Adam`.
+        weight_decay: λ ≥ 0, 0.01 unless given.
+
+    Source: Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization".
+
+    >>> from autograd import Tensor
+    >>> w = Tensor(1.0, requires_grad=True)
+    >>> (w**2).backward()
+    >>> AdamW([w], lr=1e-3).step()
+    >>> w.item()  # (1 - 0.001 · 0.01) - 0.001
+    0.99899
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        bias_correction: bool = True,
+        eps_inside: bool = False,
+        **torch_options: Any,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            maximize=maximize,
+            decoupled_weight_decay=True,
+            bias_correction=bias_correction,
+            eps_inside=eps_inside,
+            **torch_options,
+        )

@@ -1,0 +1,588 @@
+"""The base of all optimizers: parameter groups, state, hooks, saving and resuming.
+
+Which step is taken is each optimizer's own matter; how it reaches the parameters is decided here.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+import autograd
+from autograd import RemovableHandle, Tensor, enable_grad
+
+__all__ = ["Array", "Closure", "Group", "Optimizer", "Params", "State", "check"]
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+Closure: TypeAlias = Callable[[], Any]
+Group: TypeAlias = dict[str, Any]
+State: TypeAlias = dict[str, Any]
+Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[Group]
+
+# Only PyTorch's devices and compilers need these; None and False ask for nothing and are accepted.
+_TORCH_ONLY = {
+    "capturable": "it is for CUDA graphs; leave it out",
+    "differentiable": "a step is not recorded here; write the update with Tensors to differentiate it",
+    "foreach": "small parameters are already updated together; leave it out",
+    "fused": "updates are already done in place; leave it out",
+}
+
+# Below this many elements, NumPy's overhead per call outweighs copying into a shared buffer.
+_SMALL = 4096
+
+
+class Optimizer:
+    """Base class: hand it parameters and defaults, write ``_update`` (and ``_new_state``).
+
+    Args:
+        params: the tensors to optimize: an iterable of leaf Tensors, of pairs (name, Tensor), or of
+            dicts with the key ``"params"`` and options of their own (parameter groups).
+        defaults: options for groups that do not give their own.
+
+    Attributes:
+        param_groups: list of dicts: ``"params"`` and the options (``"lr"`` …) that hold for them.
+            Options may be changed at any time, which is what schedulers do.
+        state: from parameter to a dict of what the optimizer remembers about it.
+        defaults: the options a new group starts from.
+
+    A subclass states the rule for one array; groups, closures, hooks, weight decay, ``maximize``,
+    complex parameters and saving are dealt with here.
+
+    >>> class SignDescent(Optimizer):
+    ...     def __init__(self, params, lr=0.1):
+    ...         super().__init__(params, {"lr": lr})
+    ...
+    ...     def _update(self, p, g, state, group):
+    ...         p -= group["lr"] * np.sign(g)
+    >>> w = Tensor([1.0, -2.0], requires_grad=True)
+    >>> (w * w).sum().backward()
+    >>> SignDescent([w]).step()
+    >>> w
+    Tensor([ 0.9, -1.9], requires_grad=True)
+    """
+
+    # Whether each element's update depends on no other element: such parameters may share a buffer.
+    elementwise: ClassVar[bool] = False
+
+    param_groups: list[Group]
+    state: defaultdict[Tensor, State]
+    defaults: dict[str, Any]
+
+    def __init__(self, params: Params, defaults: Mapping[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError("params must be an iterable of Tensors, or of dicts; got one Tensor")
+        self.defaults = dict(defaults)
+        self.param_groups = []
+        self.state = defaultdict(dict)
+        self._start()
+        entries: list[Any] = list(params)
+        if not entries:
+            raise ValueError("an optimizer needs at least one parameter, got an empty list")
+        if isinstance(params, set | frozenset):
+            raise TypeError("params must have an order, and a set has none; pass a list")
+        if not isinstance(entries[0], dict):
+            entries = [{"params": entries}]
+        for entry in entries:
+            self.add_param_group(entry)
+
+    def _start(self) -> None:
+        """What is neither copied nor saved."""
+        self._hooks: defaultdict[str, OrderedDict[int, Callable[..., Any]]]
+        self._hooks = defaultdict(OrderedDict)
+        self._buffers: dict[Any, list[Array]] = {}
+        self._views: dict[Any, tuple[Array, ...]] = {}
+        self._bundles: dict[int, _Bundle | None] = {}
+        self._step_taken = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls):
+            cls.step = _with_hooks(vars(cls)["step"])  # type: ignore[method-assign]
+
+    # -------------------------------------------------------------------------- a subclass's part
+
+    def _new_state(self, p: Array, group: Group) -> State:
+        """What is remembered about a parameter before its first update."""
+        return {}
+
+    def _update(self, p: Array, g: Array, state: State, group: Group) -> None:
+        """Change ``p`` in place, given its gradient ``g``, which is only to be read."""
+        raise NotImplementedError(f"{type(self).__name__} must define _update(p, g, state, group)")
+
+    def _scratch(self, p: Array, count: int, use: str = "update") -> tuple[Array, ...]:
+        """Arrays of the shape and dtype of ``p`` to work in; their content does not last."""
+        key = (p.shape, p.dtype, count, use)
+        views = self._views.get(key)
+        if views is None:
+            buffers = self._buffers.setdefault((p.dtype, use), [])
+            if len(buffers) < count or buffers[0].size < p.size:
+                size = max([p.size, *(buffer.size for buffer in buffers)])
+                buffers[:] = [np.empty(size, p.dtype) for _ in range(max(count, len(buffers)))]
+                self._views.clear()  # they look into the buffers just replaced
+            views = tuple(buffer[: p.size].reshape(p.shape) for buffer in buffers[:count])
+            self._views[key] = views
+        return views
+
+    # ------------------------------------------------------------------------------------ stepping
+
+    def step(self, closure: Closure | None = None) -> Any:
+        """Update every parameter that has a gradient.
+
+        Args:
+            closure: computes the loss anew, calls ``backward`` and returns the loss; run before the
+                update, with recording on.
+
+        Returns:
+            What ``closure`` returned, or None without one.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for index, group in enumerate(self.param_groups):
+            self._step_group(index, group)
+        return loss
+
+    def _step_group(self, index: int, group: Group) -> None:
+        bundle = self._bundles.get(index)
+        parameters = group["params"]
+        if bundle is not None:
+            if bundle.gather():
+                self._apply(bundle.p, bundle.g, bundle.state, group)
+                bundle.scatter()
+                parameters = bundle.others
+            else:
+                self._bundles[index] = bundle = None
+        for p in parameters:
+            gradient = p.grad
+            if gradient is None:
+                continue
+            state = self.state[p]
+            if not state:
+                state.update(self._new_state(p.data, group))
+            data, g = p.data, gradient.data
+            if g.shape != data.shape:
+                raise ValueError(f"{_called(p)} has shape {data.shape}, its gradient {g.shape}")
+            if data.dtype.kind == "c":
+                self._apply_to_parts(data, g, state, group)
+            else:
+                self._apply(data, g, state, group)
+            _note_write(data)
+        if self.elementwise and index not in self._bundles:
+            self._bundles[index] = _Bundle.of(group["params"], self.state)
+
+    def _apply(self, p: Array, g: Array, state: State, group: Group) -> None:
+        """Weight decay and ``maximize``, then the subclass's rule."""
+        decay = group.get("weight_decay", 0)
+        if group.get("maximize", False):
+            (ascent,) = self._scratch(p, 1, "ascent")
+            g = np.negative(g, out=ascent, casting="same_kind")
+        if decay:
+            if group.get("decoupled_weight_decay", False):
+                np.multiply(p, 1 - float(group["lr"]) * decay, out=p)
+            else:
+                (decayed,) = self._scratch(p, 1, "decay")
+                np.multiply(p, decay, out=decayed)
+                g = np.add(decayed, g, out=decayed)
+        self._update(p, g, state, group)
+
+    def _apply_to_parts(self, p: Array, g: Array, state: State, group: Group) -> None:
+        """A complex parameter is updated as an array of real and imaginary parts, as PyTorch's."""
+        whole = p if p.flags.c_contiguous else np.ascontiguousarray(p)
+        parts = {key: _as_real(value) for key, value in state.items()}
+        self._apply(_as_real(whole), _as_real(np.ascontiguousarray(g, p.dtype)), parts, group)
+        if whole is not p:
+            p[...] = whole
+        for key, value in parts.items():
+            if isinstance(value, np.ndarray) and value.shape == (*p.shape, 2):
+                state[key] = np.ascontiguousarray(value).view(p.dtype)[..., 0]
+            else:
+                state[key] = value
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients; with ``set_to_none=False``, fill them with zeros instead."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none:
+                    p.grad = None
+                elif p.grad is not None:
+                    if p.grad.requires_grad:
+                        p.grad = p.grad.detach()
+                    p.grad.data.fill(0)
+                    _note_write(p.grad.data)
+
+    # -------------------------------------------------------------------------------------- groups
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Optimize further parameters, with options of their own.
+
+        Args:
+            param_group: ``"params"`` (a Tensor or an iterable of them) and any options; those not
+                given are taken from :attr:`defaults`.
+
+        Raises:
+            TypeError: for things that are not parameters.
+            ValueError: for an empty, repeated or non-leaf parameter, or an option out of its range.
+        """
+        if not isinstance(param_group, dict):
+            raise TypeError(f"a parameter group is a dict, got {type(param_group).__name__}")
+        group = {"params": None, **self.defaults, **param_group}
+        params = param_group["params"]
+        if isinstance(params, set | frozenset):
+            raise TypeError("params must have an order, and a set has none; pass a list")
+        entries: list[Any] = [params] if isinstance(params, Tensor) else list(params)
+        if not entries:
+            raise ValueError("an optimizer needs at least one parameter, got an empty list")
+        names = [entry[0] for entry in entries if isinstance(entry, tuple)]
+        if names:
+            if len(names) != len(entries):
+                raise ValueError("either all parameters of a group come with names, or none")
+            group["param_names"] = names
+            entries = [entry[1] for entry in entries]
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        for position, p in enumerate(entries):
+            if not isinstance(p, Tensor):
+                raise TypeError(f"parameter {position} is a {type(p).__name__}, not a Tensor")
+            if p.dtype.kind not in "fc":
+                raise TypeError(f"{_called(p)} has dtype {p.dtype}; only floats can be optimized")
+            if not (p.is_leaf or p.retains_grad):
+                raise ValueError(
+                    f"{_called(p)} was computed by {p.node.primitive.name}; only a leaf can be "
+                    "optimized: create it with requires_grad=True, or call detach() first"
+                )
+            if id(p) in known:
+                raise ValueError(f"{_called(p)} appears more than once among the parameters")
+            known.add(id(p))
+        group["params"] = entries
+        for key, value in group.items():
+            if value is required:
+                raise ValueError(f"a parameter group needs a value for {key!r}, there is no default")
+        for key in [key for key in group if key in _TORCH_ONLY]:
+            _refuse(key, group.pop(key))
+        self._check_group(group)
+        self._bundles.clear()
+        self.param_groups.append(group)
+
+    def _check_group(self, group: Group) -> None:
+        """Raise ValueError if an option of the group is out of its range."""
+
+    # --------------------------------------------------------------------------- saving, resuming
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on later, in PyTorch's layout; a copy.
+
+        Returns:
+            ``{"state": {0: {...}, ...}, "param_groups": [{..., "params": [0, ...]}, ...]}``, where
+            parameters are numbered in order and the state's entries are arrays and numbers.
+        """
+        for hook in self._hooks["state_dict_pre"].values():
+            hook(self)
+        number: dict[int, int] = {}
+        groups = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                number[id(p)] = len(number)
+            saved = {key: _copied(value) for key, value in group.items() if key != "params"}
+            saved["params"] = [number[id(p)] for p in group["params"]]
+            groups.append(saved)
+        state = {
+            number[id(p)]: {key: _copied(value) for key, value in entries.items()}
+            for p, entries in self.state.items()
+            if id(p) in number and entries
+        }
+        result: dict[str, Any] = {"state": state, "param_groups": groups}
+        for hook in self._hooks["state_dict_post"].values():
+            changed = hook(self, result)
+            result = result if changed is None else changed
+        return result
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on where another optimizer of the same structure stopped.
+
+        Accepts what :meth:`state_dict` returned, here or in PyTorch; everything is copied.
+
+        Raises:
+            ValueError: if the groups differ in number or size.
+        """
+        for hook in self._hooks["load_state_dict_pre"].values():
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
+        saved_groups = state_dict["param_groups"]
+        if len(saved_groups) != len(self.param_groups):
+            raise ValueError(
+                f"the loaded state has {len(saved_groups)} parameter groups, "
+                f"this optimizer has {len(self.param_groups)}"
+            )
+        named: dict[Any, Tensor] = {}
+        groups = []
+        for index, (group, saved) in enumerate(zip(self.param_groups, saved_groups)):
+            if len(saved["params"]) != len(group["params"]):
+                raise ValueError(
+                    f"group {index} of the loaded state has {len(saved['params'])} parameters, "
+                    f"that of this optimizer has {len(group['params'])}"
+                )
+            named.update(zip(saved["params"], group["params"]))
+            options = {key: _copied(value) for key, value in saved.items() if key != "params"}
+            for key in [key for key in options if key in _TORCH_ONLY]:
+                del options[key]
+            # Options that the saving program did not know keep their present values.
+            groups.append({**group, **options, "params": group["params"]})
+        state: defaultdict[Tensor, State] = defaultdict(dict)
+        for key, entries in state_dict["state"].items():
+            if key in named:
+                p = named[key]
+                state[p] = {name: _loaded(name, value, p) for name, value in entries.items()}
+        self.state = state
+        self.param_groups = groups
+        self._bundles.clear()
+        for hook in self._hooks["load_state_dict_post"].values():
+            hook(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("defaults", "state", "param_groups")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start()
+
+    # --------------------------------------------------------------------------------------- hooks
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return new (args, kwargs)."""
+        return RemovableHandle.add(self._hooks["step_pre"], hook)
+
+    def register_step_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after each step."""
+        return RemovableHandle.add(self._hooks["step_post"], hook)
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., None]) -> RemovableHandle:
+        """Call ``hook(optimizer)`` before :meth:`state_dict`."""
+        return RemovableHandle.add(self._hooks["state_dict_pre"], hook)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` after it; what it returns, if anything, is used."""
+        return RemovableHandle.add(self._hooks["state_dict_post"], hook)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` before loading; what it returns is loaded instead."""
+        return RemovableHandle.add(self._hooks["load_state_dict_pre"], hook)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
+        """Call ``hook(optimizer)`` after :meth:`load_state_dict`."""
+        return RemovableHandle.add(self._hooks["load_state_dict_post"], hook)
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for index, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {index}")
+            for key in sorted(group):
+                if key != "params":
+                    lines.append(f"    {key}: {group[key]}")
+        return "\n".join([*lines, ")"])
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """``step`` with the optimizer's step hooks around it."""
+
+    @wraps(step)
+    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        hooks = self._hooks
+        if not hooks:
+            result = step(self, *args, **kwargs)
+            self._step_taken = True
+            return result
+        for hook in list(hooks["step_pre"].values()):
+            changed = hook(self, args, kwargs)
+            if changed is not None:
+                args, kwargs = changed
+        result = step(self, *args, **kwargs)
+        self._step_taken = True
+        for hook in list(hooks["step_post"].values()):
+            hook(self, args, kwargs)
+        return result
+
+    return hooked
+
+
+Optimizer.step = _with_hooks(Optimizer.step)  # type: ignore[method-assign]
+
+
+class _Bundle:
+    """The small parameters of a group, updated as one: their state lives in shared flat arrays.
+
+    The parameters stay where they are: values and gradients are copied in, the result is copied out.
+    """
+
+    def __init__(self, members: list[Tensor], others: list[Tensor], states: list[State]) -> None:
+        self.others = others
+        dtype = members[0].dtype
+        total = sum(p.size for p in members)
+        self.p = np.empty(total, dtype)
+        self.g = np.empty(total, dtype)
+        self.state: State = {}
+        first = states[0]
+        arrays = [key for key, value in first.items() if isinstance(value, np.ndarray)]
+        self.scalars = [key for key in first if key not in arrays]
+        for key in arrays:
+            self.state[key] = np.concatenate([state[key].ravel() for state in states])
+        for key in self.scalars:
+            self.state[key] = first[key]
+        self.members = []
+        start = 0
+        for p, state in zip(members, states):
+            part = slice(start, start + p.size)
+            start += p.size
+            views = []
+            for key in arrays:
+                state[key] = self.state[key][part].reshape(p.shape)
+                views.append((key, state[key]))
+            places = self.p[part].reshape(p.shape), self.g[part].reshape(p.shape)
+            self.members.append((p, p.shape, *places, state, views))
+
+    @classmethod
+    def of(cls, params: list[Tensor], states: Mapping[Tensor, State]) -> _Bundle | None:
+        """The bundle of those that can share buffers, or None if it would not pay."""
+        candidates: dict[Any, list[Tensor]] = {}
+        for p in params:
+            state = states.get(p)
+            if p.grad is None or state is None or p.size > _SMALL or p.dtype.kind == "c":
+                continue
+            kinds = []
+            for key, value in state.items():
+                if isinstance(value, np.ndarray):
+                    if value.shape != p.shape or value.dtype != p.dtype:
+                        break
+                    kinds.append(key)
+                else:
+                    kinds.append((key, value))
+            else:
+                candidates.setdefault((p.dtype, tuple(kinds)), []).append(p)
+        members = max(candidates.values(), key=len, default=[])
+        if len(members) < 2:
+            return None
+        inside = {id(p) for p in members}
+        others = [p for p in params if id(p) not in inside]
+        return cls(members, others, [states[p] for p in members])
+
+    def gather(self) -> bool:
+        """Copy values and gradients in; False if the members no longer march in step."""
+        shared, scalars, dtype = self.state, self.scalars, self.p.dtype
+        for p, shape, value, slope, state, views in self.members:
+            data, gradient = p.data, p.grad
+            if gradient is None or data.shape != shape or data.dtype != dtype:
+                return False
+            g = gradient.data
+            if g.shape != shape:
+                return False
+            for key, view in views:
+                if state.get(key) is not view:
+                    return False
+            for key in scalars:
+                if state.get(key) != shared[key]:
+                    return False
+            np.copyto(value, data)
+            np.copyto(slope, g, casting="same_kind")
+        return True
+
+    def scatter(self) -> None:
+        """Copy the updated values back into the parameters' own arrays."""
+        shared, scalars = self.state, self.scalars
+        for p, _, value, _, state, _ in self.members:
+            data = p.data
+            np.copyto(data, value)
+            for key in scalars:
+                state[key] = shared[key]
+            _note_write(data)
+
+
+# ------------------------------------------------------------------------------------ small things
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "<required>"
+
+
+required: Any = _Required()
+"""A default that says: every group must give its own value."""
+
+
+def check(ok: bool, name: str, value: Any, allowed: str) -> None:
+    """Raise ValueError saying what is allowed, unless ``ok``.
+
+    >>> check(False, "lr", -1, "a number ≥ 0")
+    Traceback (most recent call last):
+    ValueError: lr must be a number ≥ 0, got -1
+    """
+    if not ok:
+        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+
+
+def check_not_negative(group: Group, *names: str) -> None:
+    """Raise ValueError unless the options are numbers ≥ 0."""
+    for name in names:
+        check(group[name] >= 0, name, group[name], "a number ≥ 0")
+
+
+def check_betas(group: Group, name: str = "betas") -> None:
+    """Raise ValueError unless the option is a pair of decay rates in [0, 1)."""
+    betas = group[name]
+    ok = len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
+    check(ok, name, betas, "two numbers with 0 ≤ β < 1")
+
+
+def refuse_torch_options(options: Mapping[str, Any]) -> None:
+    """Accept PyTorch's device options where they ask for nothing, else say why they are refused."""
+    for key, value in options.items():
+        if key not in _TORCH_ONLY:
+            raise TypeError(f"unexpected option {key!r}")
+        _refuse(key, value)
+
+
+def _refuse(key: str, value: Any) -> None:
+    if value:
+        raise ValueError(f"{key}={value!r} is not supported: {_TORCH_ONLY[key]}")
+
+
+def _note_write(array: Array) -> None:
+    """Tell the graph, so that a backward pass that would read the old values is refused."""
+    autograd._graph.WRITES.note(array)
+
+
+def _called(p: Tensor) -> str:
+    return f"parameter {p.name!r}" if p.name else f"the parameter of shape {p.shape}"
+
+
+def _as_real(value: Any) -> Any:
+    """A complex array as a real one with an axis of length 2 at the end, in the same memory."""
+    if isinstance(value, np.ndarray) and value.dtype.kind == "c":
+        return value[..., np.newaxis].view(value.real.dtype)
+    return value
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return value
+
+
+def _loaded(name: str, value: Any, p: Tensor) -> Any:
+    """A saved entry as this optimizer keeps it: arrays in the parameter's dtype, counts as ints."""
+    if isinstance(value, dict | list | tuple):
+        return _copied(value)
+    if not hasattr(value, "__array__"):
+        return value
+    array = np.array(value)
+    if name == "step":
+        return int(array)
+    if array.ndim == 0 and p.ndim != 0:
+        return array.item()
+    return array.astype(p.dtype) if array.dtype.kind in "fc" else array

@@ -1,0 +1,115 @@
+"""Stochastic gradient descent, with momentum in PyTorch's form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from optim.optimizer import (
+    Array,
+    Group,
+    Optimizer,
+    Params,
+    State,
+    check,
+    check_not_negative,
+    refuse_torch_options,
+)
+
+__all__ = ["SGD"]
+
+
+class SGD(Optimizer):
+    r"""Gradient descent: w ← w − η m with m ← μ m + (1 − τ) g, and m = g at the first step.
+
+    Without momentum (μ = 0) it is w ← w − η g. With ``nesterov``, the step is along g + μ m.
+
+    Args:
+        params: tensors or groups of them.
+        lr: learning rate η ≥ 0.
+        momentum: μ ≥ 0.
+        dampening: τ. With τ = μ, m is an exponential average of gradients (from the second step).
+        weight_decay: λ ≥ 0; adds λ w to the gradient.
+        nesterov: look ahead along the momentum; needs μ > 0 and τ = 0.
+        maximize: climb instead of descending.
+
+    Raises:
+        ValueError: for an option out of its range.
+
+    See Also:
+        :class:`optim.Momentum` for momentum as an exponential average from the first step on, and
+        as a velocity with the rate inside.
+
+    Source: Polyak 1964; Sutskever et al. 2013, "On the importance of initialization and momentum in
+    deep learning".
+
+    >>> from autograd import Tensor
+    >>> w = Tensor(1.0, requires_grad=True)
+    >>> optimizer = SGD([w], lr=0.1, momentum=0.9)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     (w**2).backward()
+    ...     optimizer.step()
+    >>> w.item()  # 1 - 0.2 = 0.8, then 0.8 - 0.1 · (1.6 + 0.9 · 2)
+    0.46
+    """
+
+    elementwise = True
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        **torch_options: Any,
+    ) -> None:
+        refuse_torch_options(torch_options)
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+                "maximize": maximize,
+            },
+        )
+
+    def _check_group(self, group: Group) -> None:
+        check_not_negative(group, "lr", "momentum", "weight_decay")
+        check(
+            not group["nesterov"] or (group["momentum"] > 0 and group["dampening"] == 0),
+            "nesterov",
+            group["nesterov"],
+            "used with momentum > 0 and dampening = 0",
+        )
+
+    def _update(self, p: Array, g: Array, state: State, group: Group) -> None:
+        mu, dampening = group["momentum"], group["dampening"]
+        (work,) = self._scratch(p, 1)
+        if mu:
+            m = state.get("momentum_buffer")
+            if m is None:
+                m = state["momentum_buffer"] = np.array(g, p.dtype)
+            else:
+                np.multiply(m, mu, out=m)
+                if dampening:
+                    np.multiply(g, 1 - dampening, out=work)
+                    np.add(m, work, out=m)
+                else:
+                    np.add(m, g, out=m)
+            if group["nesterov"]:
+                np.multiply(m, mu, out=work)
+                np.add(work, g, out=work)
+                g = work
+            else:
+                g = m
+        np.multiply(g, float(group["lr"]), out=work)
+        np.subtract(p, work, out=p)

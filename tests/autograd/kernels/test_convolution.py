@@ -1,0 +1,336 @@
+"""The convolution kernels against loops over the definition, against each other, and against PyTorch."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autograd.kernels.convolution as kernels
+from autograd.kernels import (
+    col2im,
+    conv,
+    conv_input_grad,
+    conv_output_shape,
+    conv_weight_grad,
+    im2col,
+)
+
+Array = np.ndarray[Any, Any]
+
+
+class Geometry(NamedTuple):
+    """One way to convolve: everything but the numbers."""
+
+    images: int
+    groups: int
+    channels: int  # per group
+    filters: int  # per group
+    spatial: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+
+    @property
+    def window(self) -> tuple[Any, ...]:
+        return self.stride, self.padding, self.dilation
+
+    @property
+    def out(self) -> tuple[int, ...]:
+        return conv_output_shape(self.spatial, self.kernel, *self.window)
+
+    def arrays(self, seed: int = 0, dtype: Any = np.float64) -> tuple[Array, Array, Array]:
+        """Input, weight and output cotangent."""
+        rng = np.random.default_rng(seed)
+        shapes = (
+            (self.images, self.groups * self.channels, *self.spatial),
+            (self.groups * self.filters, self.channels, *self.kernel),
+            (self.images, self.groups * self.filters, *self.out),
+        )
+        x, w, g = (rng.standard_normal(shape).astype(dtype) for shape in shapes)
+        return x, w, g
+
+
+@st.composite
+def geometries(draw: st.DrawFn, symmetric: bool = False) -> Geometry:
+    n = draw(st.integers(1, 3))
+
+    def per_axis(low: int, high: int) -> tuple[int, ...]:
+        return tuple(draw(st.integers(low, high)) for _ in range(n))
+
+    kernel, stride, dilation = per_axis(1, 4), per_axis(1, 4), per_axis(1, 3)
+    before = per_axis(0, 3)
+    padding = tuple(zip(before, before if symmetric else per_axis(0, 3), strict=True))
+    spatial = tuple(
+        max(1, (k - 1) * d + 1 - sum(pads)) + draw(st.integers(0, 5))
+        for k, d, pads in zip(kernel, dilation, padding, strict=True)
+    )
+    images, groups = draw(st.integers(0, 3)), draw(st.integers(1, 3))
+    channels, filters = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    return Geometry(
+        images, groups, channels, filters, spatial, kernel, stride, padding, dilation
+    )
+
+
+def reads(geometry: Geometry) -> list[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
+    """Every (window, tap, cell) with the cell inside the input, by the definition."""
+    found = []
+    for o in itertools.product(*map(range, geometry.out)):
+        for t in itertools.product(*map(range, geometry.kernel)):
+            cell = tuple(
+                oi * s + ti * d - before
+                for oi, ti, s, (before, _), d in zip(o, t, *geometry.window, strict=True)
+            )
+            if all(0 <= c < n for c, n in zip(cell, geometry.spatial, strict=True)):
+                found.append((o, t, cell))
+    return found
+
+
+def by_definition(geometry: Geometry, x: Array, w: Array, g: Array) -> tuple[Array, Array, Array]:
+    """Output, input gradient and weight gradient, one product of two numbers at a time."""
+    y, gx, gw = np.zeros(g.shape), np.zeros(x.shape), np.zeros(w.shape)
+    for group in range(geometry.groups):
+        c = slice(group * geometry.channels, (group + 1) * geometry.channels)
+        k = slice(group * geometry.filters, (group + 1) * geometry.filters)
+        for o, t, cell in reads(geometry):
+            at_o, at_t, at_cell = (_ALL, k, *o), (k, _ALL, *t), (_ALL, c, *cell)
+            y[at_o] += x[at_cell] @ w[at_t].T
+            gx[at_cell] += g[at_o] @ w[at_t]
+            gw[at_t] += g[at_o].T @ x[at_cell]
+    return y, gx, gw
+
+
+_ALL = slice(None)
+
+
+def all_three(geometry: Geometry, x: Array, w: Array, g: Array) -> tuple[Array, Array, Array]:
+    """The same three from the kernels."""
+    groups = geometry.groups
+    return (
+        conv(x, w, *geometry.window, groups),
+        conv_input_grad(g, w, geometry.spatial, *geometry.window, groups),
+        conv_weight_grad(g, x, geometry.kernel, *geometry.window, groups),
+    )
+
+
+def assert_all_close(actual: tuple[Array, ...], expected: tuple[Array, ...], **how: Any) -> None:
+    for a, e, name in zip(actual, expected, ("y", "gx", "gw"), strict=True):
+        np.testing.assert_allclose(a, e, err_msg=name, **{"rtol": 1e-10, "atol": 1e-10, **how})
+
+
+@given(geometries())
+def test_definition(geometry: Geometry) -> None:
+    arrays = geometry.arrays()
+    copies = [a.copy() for a in arrays]
+    assert_all_close(all_three(geometry, *arrays), by_definition(geometry, *arrays))
+    for array, copy in zip(arrays, copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@given(geometries(), st.integers(1, 40))
+def test_however_the_work_is_cut_up(geometry: Geometry, columns: int) -> None:
+    """Small arrays fit in one piece of columns; here they are made of many."""
+    arrays = geometry.arrays()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "_COLUMN_BYTES", 1)
+        patch.setattr(kernels, "_MIN_COLUMNS", columns)
+        actual = all_three(geometry, *arrays)
+    assert_all_close(actual, by_definition(geometry, *arrays))
+
+
+@given(geometries(symmetric=True))
+def test_torch(geometry: Geometry) -> None:
+    torch = pytest.importorskip("torch")
+    x, w, g = (torch.tensor(a) for a in geometry.arrays())
+    x.requires_grad_()
+    w.requires_grad_()
+    convolution = getattr(torch.nn.functional, f"conv{len(geometry.spatial)}d")
+    before = [b for b, _ in geometry.padding]
+    y = convolution(x, w, None, geometry.stride, before, geometry.dilation, geometry.groups)
+    assert tuple(y.shape[2:]) == geometry.out
+    gx, gw = torch.autograd.grad(y, (x, w), g)
+    expected = (y.detach().numpy(), gx.numpy(), gw.numpy())
+    assert_all_close(all_three(geometry, *geometry.arrays()), expected)
+
+
+# Shapes that networks are made of, with more than one piece of columns and an unequal last batch.
+LAYERS = {
+    "lenet": Geometry(5, 1, 6, 16, (14, 14), (5, 5), (1, 1), ((0, 0),) * 2, (1, 1)),
+    "vgg": Geometry(7, 1, 32, 24, (32, 32), (3, 3), (1, 1), ((1, 1),) * 2, (1, 1)),
+    "late": Geometry(17, 1, 96, 64, (8, 8), (3, 3), (1, 1), ((1, 1),) * 2, (1, 1)),
+    "resnet": Geometry(3, 1, 3, 16, (49, 49), (7, 7), (2, 2), ((3, 3),) * 2, (1, 1)),
+    "pointwise": Geometry(3, 1, 32, 48, (14, 14), (1, 1), (1, 1), ((0, 0),) * 2, (1, 1)),
+    "small pointwise": Geometry(9, 1, 32, 48, (4, 4), (1, 1), (1, 1), ((0, 0),) * 2, (1, 1)),
+    "shortcut": Geometry(3, 1, 32, 48, (15, 14), (1, 1), (2, 2), ((0, 0),) * 2, (1, 1)),
+    "depthwise": Geometry(3, 32, 1, 1, (28, 28), (3, 3), (2, 2), ((1, 1),) * 2, (1, 1)),
+    "grouped": Geometry(3, 4, 8, 8, (16, 16), (3, 3), (1, 1), ((1, 1),) * 2, (1, 1)),
+    "atrous": Geometry(3, 1, 8, 8, (24, 24), (3, 3), (1, 1), ((4, 4),) * 2, (4, 4)),
+    "audio": Geometry(2, 1, 1, 8, (8000,), (80,), (4,), ((38, 38),), (1,)),
+    "video": Geometry(2, 1, 3, 8, (8, 16, 16), (3, 3, 3), (1, 2, 2), ((1, 1),) * 3, (1, 1, 1)),
+    "one pixel": Geometry(4, 1, 16, 10, (1, 1), (1, 1), (1, 1), ((0, 0),) * 2, (1, 1)),
+    "whole plane": Geometry(4, 1, 16, 10, (5, 5), (5, 5), (1, 1), ((0, 0),) * 2, (1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_float32_layers(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    geometry = LAYERS[name]
+    arrays = geometry.arrays(dtype=np.float32)
+    x, w, g = (torch.tensor(a, dtype=torch.float64) for a in arrays)
+    x.requires_grad_()
+    w.requires_grad_()
+    convolution = getattr(torch.nn.functional, f"conv{len(geometry.spatial)}d")
+    before = [b for b, _ in geometry.padding]
+    y = convolution(x, w, None, geometry.stride, before, geometry.dilation, geometry.groups)
+    expected = (y, *torch.autograd.grad(y, (x, w), g))
+    for actual, e in zip(all_three(geometry, *arrays), expected, strict=True):
+        assert actual.dtype == np.float32
+        assert actual.flags.c_contiguous
+        scale = float(e.detach().abs().max())
+        np.testing.assert_allclose(actual, e.detach().numpy(), atol=1e-5 * scale, rtol=0)
+
+
+@given(geometries())
+def test_adjoints(geometry: Geometry) -> None:
+    """<g, conv(x, w)> = <conv_input_grad(g, w), x> = <conv_weight_grad(g, x), w>."""
+    x, w, g = geometry.arrays()
+    y, gx, gw = all_three(geometry, x, w, g)
+    inner = np.vdot(g, y)
+    np.testing.assert_allclose([np.vdot(gx, x), np.vdot(gw, w)], inner, rtol=1e-9, atol=1e-9)
+
+
+@given(geometries())
+def test_any_memory_layout(geometry: Geometry) -> None:
+    arrays = geometry.arrays()
+    expected = all_three(geometry, *arrays)
+    backwards = [a[..., ::-1].copy()[..., ::-1] for a in arrays]
+    fortran = [np.asfortranarray(a) for a in arrays]
+    spread = []
+    for a in arrays:
+        wide = np.full((*a.shape[:-1], 2 * a.shape[-1]), np.nan)
+        wide[..., ::2] = a
+        spread.append(wide[..., ::2])
+    for layout in (backwards, fortran, spread):
+        assert_all_close(all_three(geometry, *layout), expected)
+
+
+def test_same_padding_with_an_even_kernel() -> None:
+    x = np.arange(4.0).reshape(1, 1, 4)
+    y = conv(x, np.array([[[1.0, 10.0]]]), (1,), ((0, 1),), (1,), 1)
+    np.testing.assert_array_equal(y, [[[10.0, 21.0, 32.0, 3.0]]])
+
+
+def test_cells_that_no_window_reads_get_no_gradient() -> None:
+    g, w = np.ones((1, 1, 2, 2)), np.ones((1, 1, 1, 1))
+    gx = conv_input_grad(g, w, (6, 5), (3, 3), ((0, 0), (0, 0)), (1, 1), 1)
+    assert gx.sum() == 4
+    assert gx[0, 0, ::3, ::3].sum() == 4
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+@pytest.mark.parametrize("cell", [(0, 0), (0, 6), (6, 6), (3, 0)])
+def test_a_bad_number_reaches_only_what_reads_it(bad: float, cell: tuple[int, int]) -> None:
+    geometry = Geometry(3, 1, 1, 1, (7, 7), (3, 3), (1, 1), ((0, 0),) * 2, (1, 1))
+    x, w, g = geometry.arrays()
+    x[(1, 0, *cell)] = bad
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y = conv(x, w, *geometry.window, 1)
+        gw = conv_weight_grad(g, x, geometry.kernel, *geometry.window, 1)
+    met = [(o, t) for o, t, read in reads(geometry) if read == cell]
+    assert {(1, 0, *o) for o, _ in met} == set(map(tuple, np.argwhere(~np.isfinite(y)).tolist()))
+    assert {(0, 0, *t) for _, t in met} == set(map(tuple, np.argwhere(~np.isfinite(gw)).tolist()))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128, np.int64])
+def test_dtype_is_kept(dtype: Any) -> None:
+    geometry = Geometry(2, 1, 2, 3, (6, 6), (3, 3), (2, 2), ((1, 1),) * 2, (1, 1))
+    x, w, g = (np.round(10 * a).astype(dtype) for a in geometry.arrays())
+    actual = all_three(geometry, x, w, g)
+    assert [a.dtype for a in actual] == [dtype] * 3
+    assert_all_close(actual, by_definition(geometry, *(a.real.astype(float) for a in (x, w, g))))
+
+
+@pytest.mark.parametrize("empty", ["images", "channels", "filters"])
+def test_empty(empty: str) -> None:
+    geometry = Geometry(2, 1, 2, 3, (6,), (3,), (1,), ((1, 1),), (1,))._replace(**{empty: 0})
+    x, w, g = geometry.arrays()
+    y, gx, gw = all_three(geometry, x, w, g)
+    assert (y.shape, gx.shape, gw.shape) == (g.shape, x.shape, w.shape)
+    assert not y.any() and not gx.any() and not gw.any()
+
+
+def test_no_window_fits() -> None:
+    assert conv_output_shape((2, 9), (5, 3), (1, 1), ((0, 0), (1, 1)), (1, 1)) == (0, 9)
+    y = conv(np.ones((1, 1, 2)), np.ones((1, 1, 5)), (1,), ((0, 0),), (1,), 1)
+    assert y.shape == (1, 1, 0)
+
+
+def test_memory_stays_modest() -> None:
+    """Far less than the nine-fold columns of a whole batch."""
+    import tracemalloc
+
+    geometry = Geometry(16, 1, 16, 16, (32, 32), (3, 3), (1, 1), ((1, 1),) * 2, (1, 1))
+    x, w, g = geometry.arrays(dtype=np.float32)
+    all_three(geometry, x, w, g)
+    tracemalloc.start()
+    try:
+        all_three(geometry, x, w, g)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 * x.nbytes
+
+
+# ------------------------------------------------------------------------------------- im2col
+
+
+@given(geometries(symmetric=True))
+def test_im2col_composes_to_conv(geometry: Geometry) -> None:
+    geometry = geometry._replace(groups=1)
+    x, w, g = geometry.arrays()
+    cols = im2col(x, geometry.kernel, *geometry.window)
+    taps, windows = math.prod(geometry.kernel), math.prod(geometry.out)
+    assert cols.shape == (geometry.images, geometry.channels * taps, windows)
+    y = (w.reshape(len(w), geometry.channels * taps) @ cols).reshape(g.shape)
+    np.testing.assert_allclose(y, conv(x, w, *geometry.window, 1), atol=1e-10)
+    gcols = w.reshape(len(w), -1).T @ g.reshape(geometry.images, len(w), windows)
+    gx = col2im(gcols, geometry.spatial, geometry.kernel, *geometry.window)
+    expected = conv_input_grad(g, w, geometry.spatial, *geometry.window, 1)
+    np.testing.assert_allclose(gx, expected, atol=1e-10)
+
+
+@given(geometries(symmetric=True))
+def test_im2col_torch(geometry: Geometry) -> None:
+    torch = pytest.importorskip("torch")
+    n = 2  # torch unfolds planes only
+    geometry = geometry._replace(
+        images=max(1, geometry.images),
+        spatial=(geometry.spatial * 2)[:n],
+        kernel=(geometry.kernel * 2)[:n],
+        stride=(geometry.stride * 2)[:n],
+        padding=(geometry.padding * 2)[:n],
+        dilation=(geometry.dilation * 2)[:n],
+    )
+    x, _, _ = geometry.arrays()
+    how = {
+        "kernel_size": geometry.kernel,
+        "stride": geometry.stride,
+        "padding": [b for b, _ in geometry.padding],
+        "dilation": geometry.dilation,
+    }
+    expected = torch.nn.functional.unfold(torch.tensor(x), **how)
+    cols = im2col(x, geometry.kernel, *geometry.window)
+    np.testing.assert_array_equal(cols, expected.numpy())
+    sums = torch.nn.functional.fold(expected, geometry.spatial, **how)
+    np.testing.assert_allclose(
+        col2im(cols, geometry.spatial, geometry.kernel, *geometry.window), sums.numpy(), atol=1e-12
+    )

@@ -1,0 +1,127 @@
+"""Generated from the sample inputs of every primitive: values, dtypes, derivatives of all kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd
+from autograd import Tensor, grad, gradcheck, gradgradcheck
+from autograd._primitive import Primitive, Sample, primitives
+
+LIBRARY = [p for p in primitives.values() if p.__module__.startswith(("autograd", "numpy"))]
+CASES = [
+    pytest.param(made, drawn, id=f"{made.name}{drawn}") for made in LIBRARY for drawn in made.samples
+]
+
+
+def tensors(made: Primitive, drawn: Sample, dtype: Any = np.float64) -> tuple[list[Any], list[int]]:
+    """The sample's arguments, arrays as tensors that require a gradient, and which those are."""
+    args, _ = drawn.draw(dtype=dtype)
+    which = [i for i, a in enumerate(args) if isinstance(a, np.ndarray) and a.dtype.kind in "fc"]
+    return [Tensor(a, requires_grad=True) if i in which else a for i, a in enumerate(args)], which
+
+
+def outputs(result: Any) -> list[Tensor]:
+    outs = list(result) if isinstance(result, tuple) else [result]
+    return [out for out in outs if isinstance(out, Tensor) and out.requires_grad]
+
+
+@pytest.mark.parametrize("made", LIBRARY, ids=lambda made: made.name)
+def test_has_samples(made: Primitive) -> None:
+    assert made.samples, f"{made.name} has no sample inputs"
+
+
+@pytest.mark.parametrize(("made", "drawn"), CASES)
+def test_value_is_the_forwards(made: Primitive, drawn: Sample) -> None:
+    args, which = tensors(made, drawn)
+    arrays, attrs = drawn.draw()
+    expected = made(*arrays, **attrs)
+    got = made(*args, **attrs)
+    for e, g in zip(*(v if isinstance(v, tuple) else (v,) for v in (expected, got)), strict=True):
+        assert isinstance(g, Tensor)
+        np.testing.assert_array_equal(g.data, e)
+        assert g.dtype == np.asarray(e).dtype
+    assert which, "a sample without a differentiable input checks nothing"
+    for array, arg in zip(arrays, args, strict=True):  # inputs are left as they were
+        np.testing.assert_array_equal(getattr(arg, "data", arg), array)
+
+
+@pytest.mark.parametrize(("made", "drawn"), CASES)
+def test_gradient(made: Primitive, drawn: Sample) -> None:
+    args, _ = tensors(made, drawn)
+    assert gradcheck(lambda *xs: made(*xs, **drawn.attrs), args)
+
+
+@pytest.mark.parametrize(("made", "drawn"), CASES)
+def test_second_gradient(made: Primitive, drawn: Sample) -> None:
+    args, _ = tensors(made, drawn)
+    assert gradgradcheck(lambda *xs: made(*xs, **drawn.attrs), args, atol=1e-4)
+
+
+@pytest.mark.parametrize(("made", "drawn"), CASES)
+def test_float32_stays_float32(made: Primitive, drawn: Sample) -> None:
+    if drawn.attrs.get("dtype") is not None:
+        return  # the sample asks for another type
+    args, which = tensors(made, drawn, np.float32)
+    if any(args[i].dtype != np.float32 for i in which):
+        return  # complex samples
+    outs = outputs(made(*args, **drawn.attrs))
+    assert all(out.dtype in (np.float32, np.complex64) for out in outs)
+    gradients = grad(
+        outs,
+        [args[i] for i in which],
+        [np.ones(o.shape, o.dtype) for o in outs],
+        create_graph=True,
+        allow_unused=True,
+    )
+    assert all(g is None or g.dtype == np.float32 for g in gradients)
+
+
+@pytest.mark.parametrize(("made", "drawn"), CASES)
+def test_forward_mode(made: Primitive, drawn: Sample) -> None:
+    """The transpose of the transposed Jacobian, against a difference along the same direction."""
+    args, which = tensors(made, drawn)
+    rng = np.random.default_rng(1)
+    tangents = [rng.standard_normal(args[i].shape) * (1 + 0j if args[i].dtype.kind == "c" else 1) for i in which]
+
+    def along(step: float) -> list[Any]:
+        moved = list(args)
+        for i, t in zip(which, tangents, strict=True):
+            moved[i] = Tensor(args[i].data + step * t, requires_grad=True)
+        return [out.data for out in outputs(made(*moved, **drawn.attrs))]
+
+    outs = outputs(made(*args, **drawn.attrs))
+    if not outs:
+        return
+    starts = [Tensor(np.zeros(o.shape, o.dtype), requires_grad=True) for o in outs]
+    inner = grad(outs, [args[i] for i in which], starts, create_graph=True, allow_unused=True)
+    pairs = [(g, t) for g, t in zip(inner, tangents, strict=True) if g is not None and g.requires_grad]
+    tangent_out = grad([g for g, _ in pairs], starts, [t for _, t in pairs], allow_unused=True)
+    step = 1e-6
+    for found, plus, minus in zip(tangent_out, along(step), along(-step), strict=True):
+        expected = (plus - minus) / (2 * step)
+        value = np.zeros_like(expected) if found is None else found.data
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("made", "drawn"), [case for case in CASES if case.values[0].batched]  # type: ignore[attr-defined]
+)
+def test_batched_rule(made: Primitive, drawn: Sample) -> None:
+    """A rule called batched gives for a stack of gradients the stack of its results."""
+    args, which = tensors(made, drawn)
+    out = made(*args, **drawn.attrs)
+    node = out.node
+    rng = np.random.default_rng(2)
+    stack = rng.standard_normal((3, *out.shape))
+    together = made.vjp(stack, node.saved, node, node.edges, None)
+    for k in range(3):
+        alone = made.vjp(stack[k], node.saved, node, node.edges, None)
+        for i in which:
+            shape = args[i].shape
+            lead = autograd._graph.unbroadcast(together[i], shape, 1)
+            single = autograd._graph.unbroadcast(np.asarray(alone[i]), shape)
+            np.testing.assert_allclose(lead[k], single, rtol=1e-12, atol=1e-12)
