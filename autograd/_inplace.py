@@ -1,38 +1,177 @@
 """In-place writes on tensors, and views that follow their base.
 
-A write goes into the tensor's own buffer, as NumPy's does, and the tensor gets a new node: the old
-values with a region replaced. Views share the buffer; after a write to any member of a family the
-others take their new place in the graph when they are next used.
+A write goes into the tensor's own buffer, as NumPy's does. In the graph it is a new node: the old
+values with a region replaced. Views share the buffer, so a write to any member of a family (a base
+and its views) is a write to the base; the others take their new place in the graph when they are
+next used.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd._graph import WRITES, GraphError, enable_grad, is_grad_enabled, owner
+
+if TYPE_CHECKING:
+    from autograd._tensor import Tensor
+
+# A step from a base towards a view: a primitive's call, its further arguments, its settings.
+Step = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 class View:
     """How a tensor is a view of another: the operation that made it, and of what.
 
-    The base of a family has one too, with no parent, once a view of it exists.
+    The base of a family has one too, without a parent, from its first view on.
     """
 
-    __slots__ = ("args", "attrs", "family", "parent", "primitive", "version")
+    __slots__ = ("family", "parent", "step", "version")
 
-    def __init__(self, parent: Any, primitive: Any, args: Any, attrs: Any, family: _Family) -> None:
+    def __init__(self, parent: Tensor | None, step: Step | None, family: _Family) -> None:
         self.parent = parent
-        self.primitive = primitive
-        self.args = args
-        self.attrs = attrs
+        self.step = step
         self.family = family
         self.version = family.version
 
-    @staticmethod
-    def attach(out: Any, parent: Any, primitive: Any, args: Any, attrs: Any) -> None:
-        """Note that ``out`` may be a view of ``parent``."""
-
-    def refresh(self, tensor: Any) -> None:
+    def refresh(self, tensor: Tensor) -> None:
         """Give ``tensor`` its place in the graph after writes to its family."""
+        if self.version == self.family.version or self.parent is None:
+            return
+        stale = [tensor]  # from the view up to the nearest ancestor that is in place
+        while (above := stale[-1]._view.parent) is not None and above._view.parent is not None:
+            if above._view.version == self.family.version:
+                break
+            stale.append(above)
+        with enable_grad():
+            for view in reversed(stale):
+                link = view._view
+                call, args, attrs = link.step
+                again = call(link.parent, *args, **attrs)
+                view._node = again._node
+                view._requires_grad = again._requires_grad
+                link.version = self.family.version
+
+    def path(self) -> tuple[Tensor | None, list[Step]]:
+        """The base of the family, and the steps from it to this view."""
+        steps: list[Step] = []
+        link: View = self
+        base: Tensor | None = None
+        while link.parent is not None:
+            assert link.step is not None
+            steps.append(link.step)
+            base = link.parent
+            link = base._view
+        return base, steps[::-1]
 
 
 class _Family:
+    """A base and its views; the version counts the writes to any of them."""
+
     __slots__ = ("version",)
+
+    def __init__(self) -> None:
+        self.version = 0
+
+
+def attach_view(
+    out: Tensor,
+    parent: Tensor,
+    call: Callable[..., Any],
+    args: tuple[Any, ...],
+    attrs: dict[str, Any],
+) -> None:
+    """Note that ``out = call(parent, *args, **attrs)`` shares the parent's memory, if it does."""
+    if owner(out.data) is not owner(parent.data):
+        return
+    if parent._view is None:
+        parent._view = View(None, None, _Family())
+    out._view = View(parent, (call, args, attrs), parent._view.family)
+
+
+def overwrite(x: Any, value: Any, steps: list[Step], index: Any) -> tuple[Any, Any]:
+    """Write ``value`` into ``x``, at ``index`` of the view that ``steps`` lead to.
+
+    The forward of the one primitive behind all in-place writes. Returns x itself and, where
+    recorded, a mask that is False at the places written.
+    """
+    _view_of(x, steps)[index] = value
+    if not is_grad_enabled():
+        return x, None
+    # Laid out in memory like x, so that the same steps give views of it.
+    mask = np.ones_like(x, dtype=bool, order="K", subok=False)
+    _view_of(mask, steps)[index] = False
+    return x, mask
+
+
+def _view_of(array: Any, steps: list[Step]) -> Any:
+    for call, args, attrs in steps:
+        array = call(array, *args, **attrs)
+    return array
+
+
+def read(g: Any, steps: list[Step], index: Any) -> Any:
+    """What :func:`overwrite` writes to, read from ``g`` (an array or a tensor)."""
+    return _view_of(g, steps)[index]
+
+
+def assign(
+    tensor: Tensor, index: Any, value: Any, record: Callable[..., Any], casting: str = "unsafe"
+) -> None:
+    """``tensor[index] = value``, for the tensor, its base and all views of it.
+
+    Args:
+        record: the primitive of :func:`overwrite`.
+        casting: which changes of dtype are allowed, as in ``np.copyto``.
+    """
+    view = tensor._view
+    if view is not None:
+        view.refresh(tensor)
+    base, steps = (tensor, []) if view is None or view.parent is None else view.path()
+    assert base is not None
+    array = getattr(value, "data", value) if not isinstance(value, np.ndarray) else value
+    tracked = is_grad_enabled()
+    if tracked:
+        _refuse_leaf(tensor, base)
+    lost = getattr(value, "requires_grad", False) and tensor.data.dtype.kind not in "fc"
+    kind = getattr(array, "dtype", None)
+    if lost or (kind is not None and not np.can_cast(kind, tensor.data.dtype, casting)):  # type: ignore[arg-type]
+        raise TypeError(
+            f"cannot write {kind} values into a tensor of {tensor.data.dtype} in place; make it "
+            f"with dtype={kind} or write x = x + … instead"
+        )
+    if not tracked:
+        tensor.data[index] = array
+        WRITES.note(tensor.data)
+        return
+    if base._requires_grad or getattr(value, "requires_grad", False):
+        written = record(base, value, steps=steps, index=index)
+        WRITES.note(base.data)
+        node = written._node
+        node.sequence = WRITES.latest  # made by this very write: it does not spoil its own node
+        base._node = node
+        base._requires_grad = True
+        if base._extra is not None and base._extra.name is not None:
+            node.name = base._extra.name
+    else:
+        record(base, value, steps=steps, index=index)
+        WRITES.note(base.data)
+    if base._view is not None:
+        base._view.family.version += 1
+
+
+def _refuse_leaf(tensor: Tensor, base: Tensor) -> None:
+    """Leaves that require a gradient keep their value: it is what the gradient belongs to."""
+    for x in (tensor, base):
+        if x._requires_grad and x._node is None:
+            what = "a leaf" if x is tensor else "a view of a leaf"
+            name = f" {x.name!r}" if x.name else ""
+            raise GraphError(
+                f"in-place write to {what} that requires a gradient{name} (shape {x.shape}): its "
+                "value before the write is what the gradient belongs to. Write into a copy "
+                "(y = x * 1), or update it under autograd.no_grad()"
+            )
+
+

@@ -31,7 +31,7 @@ from autograd._graph import (
     next_sequence,
     user_frame,
 )
-from autograd._inplace import View
+from autograd._inplace import attach_view
 from autograd._tensor import Tensor, _as_result, _wrap, no_rule_message
 
 __all__ = [
@@ -599,7 +599,7 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
         if is_view:
             parent = inputs[0]
             if isinstance(parent, Tensor) and outs[0].data.base is not None:
-                View.attach(outs[0], parent, primitive, args, attrs)
+                attach_view(outs[0], parent, call, (), attrs)
         return outs if several else outs[0]
 
     return _named(call, primitive)

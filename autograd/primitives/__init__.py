@@ -9,10 +9,11 @@ from autograd.primitives import (
     convolution,
     elementwise,
     indexing,
+    inplace,
     linalg,
     pooling,
     reduction,
     shaping,
 )
 
-__all__ = ["arithmetic", "convolution", "elementwise", "indexing", "linalg", "pooling", "reduction", "shaping"]
+__all__ = ["arithmetic", "convolution", "elementwise", "indexing", "inplace", "linalg", "pooling", "reduction", "shaping"]

@@ -268,7 +268,10 @@ def modf(x: Any) -> tuple[Any, Any]:
     (Tensor([-0.5 ,  0.25]), array([-1.,  2.]))
     """
     whole = np.trunc(plain(x))
-    return x - np.where(np.isinf(whole), 0, whole), whole
+    infinite = np.isinf(whole)
+    if np.any(infinite):
+        return np.where(infinite, 0, x) - np.where(infinite, 0, whole), whole
+    return x - whole, whole
 
 
 # -------------------------------------------------------------------------------- activations

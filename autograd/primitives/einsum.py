@@ -1,0 +1,199 @@
+"""Einstein summation: sums of products over named axes, differentiated by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from string import ascii_letters
+from typing import Any
+
+import numpy as np
+
+from autograd._primitive import implements, plain, primitive, sample
+
+Shape = tuple[int, ...]
+
+
+@primitive(
+    name="einsum",
+    batched=True,
+    samples=(
+        sample((2, 3), (3, 4), subscripts="ij,jk->ik"),
+        sample((2, 3), subscripts="ij->"),
+        sample((3, 3), subscripts="ii->i"),
+        sample((3, 3), subscripts="ii->"),
+        sample((2, 3, 3), (3, 2), subscripts="kii,ij->jk"),
+        sample((2, 3), (3, 4), (4, 2), subscripts="ij,jk,ki->", optimize=True),
+        sample((2, 3), (2, 3), subscripts="ij,ij->i"),
+        sample((2, 1), (1, 3), subscripts="ij,ij->"),
+        sample((2,), (3,), subscripts="i,j->ji"),
+        sample((), (2,), subscripts=",i->i"),
+    ),
+)
+def _einsum(*operands: Any, subscripts: str, optimize: Any = False) -> Any:
+    """Sum of products; the subscripts have an output and no ellipsis."""
+    return np.einsum(subscripts, *operands, optimize=optimize)
+
+
+@_einsum.rule
+def _(
+    g: Any,
+    operands: Sequence[Any],
+    subscripts: str,
+    optimize: Any,
+    shapes: Sequence[Shape],
+    needs: Sequence[bool],
+) -> Any:
+    left, output = subscripts.split("->")
+    terms = left.split(",")
+    spare = [letter for letter in ascii_letters if letter not in subscripts]
+    upstream = output
+    if g.ndim > len(output):
+        upstream = spare.pop() + output
+    lengths: dict[str, int] = {}
+    for term, shape in zip(terms, shapes, strict=True):
+        for letter, length in zip(term, shape, strict=True):
+            lengths[letter] = max(length, lengths.get(letter, 0)) if length else 0
+    many = len(terms) > 2
+    return [
+        _gradient(g, upstream, position, terms, operands, shapes, lengths, spare, optimize or many)
+        if need
+        else None
+        for position, need in enumerate(needs)
+    ]
+
+
+def _gradient(
+    g: Any,
+    upstream: str,
+    position: int,
+    terms: Sequence[str],
+    operands: Sequence[Any],
+    shapes: Sequence[Shape],
+    lengths: dict[str, int],
+    spare: Sequence[str],
+    optimize: Any,
+) -> Any:
+    """The gradient of one operand: the others times g, summed over what the operand lacks."""
+    factors: list[tuple[str, Any]] = [(upstream, g)]
+    full = set(upstream)  # letters that some factor has in full length
+    for other, (term, operand) in enumerate(zip(terms, operands, strict=True)):
+        if other != position:
+            factors.append((term, operand))
+            full.update(c for c, n in zip(term, shapes[other], strict=True) if n == lengths[c])
+    term = ""
+    fresh = iter(spare)
+    for letter in terms[position]:
+        if letter in term:  # a diagonal: the gradient is zero off it
+            copy = next(fresh)
+            factors.append((letter + copy, np.eye(lengths[letter], dtype=g.dtype)))
+            term += copy
+            continue
+        if letter not in full:  # summed over in the operand alone: the same gradient everywhere
+            factors.append((letter, np.ones(lengths[letter], dtype=g.dtype)))
+        term += letter
+    if len(upstream) > len(set(upstream) & set(lengths)):
+        term = upstream[0] + term
+    left = ",".join(label for label, _ in factors)
+    arrays = [array for _, array in factors]
+    path = bool(optimize) or len(arrays) > 2
+    return np.einsum(f"{left}->{term}", *arrays, optimize=path)
+
+
+@implements(np.einsum)
+def einsum(
+    *operands: Any,
+    out: Any = None,
+    dtype: Any = None,
+    order: str = "K",
+    casting: str = "safe",
+    optimize: Any = False,
+) -> Any:
+    """Sum of products over named axes, as ``np.einsum``: ``einsum("ij,jk->ik", a, b)``.
+
+    Repeated letters take a diagonal, ``...`` stands for axes that broadcast, the output may be left
+    out, and the form with lists of axes, ``einsum(a, [0, 1], b, [1, 2])``, works too.
+
+    Args:
+        operands: subscripts and arrays, or arrays and lists of axes.
+        out: not for tensors.
+        dtype: to convert the operands to.
+        order, casting: as NumPy's; without effect on values.
+        optimize: whether and how to look for a good order of several products.
+
+    >>> from autograd import Tensor
+    >>> a = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> trace = einsum("ii", a)
+    >>> trace.backward()
+    >>> trace, a.grad
+    (Tensor(5., node=<einsum>), Tensor([[1., 0.],
+            [0., 1.]]))
+    """
+    if out is not None:
+        raise TypeError("np.einsum of a tensor has no out=: assign the result instead")
+    subscripts, arrays = _as_string(operands)
+    arrays = [array if hasattr(array, "dtype") else np.asarray(array) for array in arrays]
+    if dtype is not None:
+        arrays = [array.astype(dtype) for array in arrays]
+    explicit = _explicit(subscripts, [array.shape for array in arrays])
+    return _einsum(*arrays, subscripts=explicit, optimize=optimize)
+
+
+def _as_string(operands: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Subscripts as a string, and the arrays, from either of NumPy's two forms."""
+    if not operands:
+        raise ValueError("einsum needs subscripts and at least one operand")
+    if isinstance(operands[0], str):
+        return operands[0].replace(" ", ""), list(operands[1:])
+    arrays = list(operands[0 : len(operands) // 2 * 2 : 2])
+    terms = [_letters(axes) for axes in operands[1 : len(arrays) * 2 : 2]]
+    subscripts = ",".join(terms)
+    if len(operands) % 2:
+        subscripts += "->" + _letters(operands[-1])
+    return subscripts, arrays
+
+
+def _letters(axes: Sequence[Any]) -> str:
+    return "".join("..." if axis is Ellipsis else ascii_letters[axis] for axis in axes)
+
+
+def _explicit(subscripts: str, shapes: Sequence[Shape]) -> str:
+    """The same subscripts with an output, and a letter for every axis ``...`` stands for."""
+    left, arrow, output = subscripts.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(shapes):
+        raise ValueError(
+            f"einsum subscripts {subscripts!r} are for {len(terms)} operands, got {len(shapes)}"
+        )
+    unknown = set(left + output) - set(ascii_letters) - set(",.")
+    if unknown:
+        raise ValueError(f"einsum subscripts {subscripts!r} contain {sorted(unknown)[0]!r}")
+    hidden = []  # how many axes each term's ellipsis stands for
+    for position, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
+        named = term.replace("...", "", 1)
+        missing = len(shape) - len(named)
+        if "." in named or missing < 0 or (missing and "..." not in term):
+            raise ValueError(
+                f"einsum subscripts {term!r} of operand {position} do not fit its shape {shape}"
+            )
+        hidden.append(missing if "..." in term else 0)
+    spare = [letter for letter in reversed(ascii_letters) if letter not in subscripts]
+    broadcast = "".join(spare[: max(hidden, default=0)])
+    named_terms = [
+        term.replace("...", broadcast[len(broadcast) - count :])
+        for term, count in zip(terms, hidden, strict=True)
+    ]
+    if not arrow:
+        letters = left.replace(".", "").replace(",", "")
+        output = "..." + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+    elif broadcast and "..." not in output:
+        raise ValueError(
+            f"einsum subscripts {subscripts!r}: the output needs '...' for the axes that '...' "
+            "stands for in the operands"
+        )
+    return ",".join(named_terms) + "->" + output.replace("...", broadcast)
+
+
+@implements(np.einsum_path)
+def einsum_path(*operands: Any, **options: Any) -> Any:
+    """The order of products ``np.einsum`` would take: a question about shapes, not values."""
+    return np.einsum_path(*[plain(operand) for operand in operands], **options)
