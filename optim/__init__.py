@@ -12,18 +12,17 @@
 Tensor([ 0.512, -1.024], requires_grad=True)
 """
 
-import autograd
+from optim import _guard
 
-if not hasattr(autograd, "Tensor") or not hasattr(autograd, "Node"):
-    raise ImportError(
-        "optim belongs to glassgrad and needs glassgrad's package autograd, but the autograd found "
-        f"at {getattr(autograd, '__file__', None)} is another one (PyPI has a package of that "
-        "name, HIPS autograd); `pip uninstall autograd`, then reinstall glassgrad"
-    )
-autograd._graph.mark_internal(__file__)
+# isort: split
+from optim.adam import Adam, AdamW
+from optim.optimizer import Optimizer
+from optim.sgd import SGD
 
-from optim.adam import Adam, AdamW  # noqa: E402
-from optim.optimizer import Optimizer  # noqa: E402
-from optim.sgd import SGD  # noqa: E402
+# isort: split
+from autograd.extend import mark_internal
+
+mark_internal(__file__)
+del _guard, mark_internal
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer"]

@@ -36,15 +36,15 @@ class Adam(Optimizer):
         amsgrad: divide by the largest v so far.
         maximize: climb instead of descending.
         decoupled_weight_decay: w ← (1 − η λ) w before the step, as :class:`AdamW`.
-        bias_correction: False leaves m and v as they are (m̂ = m, v̂ = v); early steps are then larger
-            by up to √(1/(1 − β₂)) · (1 − β₁).
+        bias_correction: False leaves m and v as they are (m̂ = m, v̂ = v); the first step is then
+            larger, by (1 − β₁) / √(1 − β₂), 3.16 with these β.
         eps_inside: True divides by √(v̂ + ε).
 
     Raises:
         ValueError: for an option out of its range.
 
-    Source: Kingma & Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1; Reddi et al.
-    2018 for ``amsgrad``.
+    Source: Kingma & Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1; Reddi et
+    al. 2018 for ``amsgrad``.
 
     >>> from autograd import Tensor
     >>> w = Tensor(1.0, requires_grad=True)

@@ -12,8 +12,8 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-import autograd
 from autograd import RemovableHandle, Tensor, enable_grad
+from autograd.extend import note_write
 
 __all__ = ["Array", "Closure", "Group", "Optimizer", "Params", "State", "check"]
 
@@ -26,7 +26,7 @@ Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[G
 # Only PyTorch's devices and compilers need these; None and False ask for nothing and are accepted.
 _TORCH_ONLY = {
     "capturable": "it is for CUDA graphs; leave it out",
-    "differentiable": "a step is not recorded here; write the update with Tensors to differentiate it",
+    "differentiable": "steps are not recorded; leave it out",
     "foreach": "small parameters are already updated together; leave it out",
     "fused": "updates are already done in place; leave it out",
 }
@@ -171,7 +171,7 @@ class Optimizer:
                 self._apply_to_parts(data, g, state, group)
             else:
                 self._apply(data, g, state, group)
-            _note_write(data)
+            note_write(data)
         if self.elementwise and index not in self._bundles:
             self._bundles[index] = _Bundle.of(group["params"], self.state)
 
@@ -213,7 +213,7 @@ class Optimizer:
                     if p.grad.requires_grad:
                         p.grad = p.grad.detach()
                     p.grad.data.fill(0)
-                    _note_write(p.grad.data)
+                    note_write(p.grad.data)
 
     # -------------------------------------------------------------------------------------- groups
 
@@ -251,7 +251,7 @@ class Optimizer:
                 raise TypeError(f"{_called(p)} has dtype {p.dtype}; only floats can be optimized")
             if not (p.is_leaf or p.retains_grad):
                 raise ValueError(
-                    f"{_called(p)} was computed by {p.node.primitive.name}; only a leaf can be "
+                    f"{_called(p)} was computed by an operation; only a leaf can be "
                     "optimized: create it with requires_grad=True, or call detach() first"
                 )
             if id(p) in known:
@@ -260,7 +260,7 @@ class Optimizer:
         group["params"] = entries
         for key, value in group.items():
             if value is required:
-                raise ValueError(f"a parameter group needs a value for {key!r}, there is no default")
+                raise ValueError(f"a parameter group needs its own {key!r}, there is no default")
         for key in [key for key in group if key in _TORCH_ONLY]:
             _refuse(key, group.pop(key))
         self._check_group(group)
@@ -352,7 +352,7 @@ class Optimizer:
     # --------------------------------------------------------------------------------------- hooks
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return new (args, kwargs)."""
+        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return both anew."""
         return RemovableHandle.add(self._hooks["step_pre"], hook)
 
     def register_step_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
@@ -368,7 +368,7 @@ class Optimizer:
         return RemovableHandle.add(self._hooks["state_dict_post"], hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(optimizer, state_dict)`` before loading; what it returns is loaded instead."""
+        """Call ``hook(optimizer, state_dict)`` before loading; it may return another to load."""
         return RemovableHandle.add(self._hooks["load_state_dict_pre"], hook)
 
     def register_load_state_dict_post_hook(self, hook: Callable[..., None]) -> RemovableHandle:
@@ -414,7 +414,7 @@ Optimizer.step = _with_hooks(Optimizer.step)  # type: ignore[method-assign]
 class _Bundle:
     """The small parameters of a group, updated as one: their state lives in shared flat arrays.
 
-    The parameters stay where they are: values and gradients are copied in, the result is copied out.
+    The parameters stay where they are: values and gradients are copied in, results copied out.
     """
 
     def __init__(self, members: list[Tensor], others: list[Tensor], states: list[State]) -> None:
@@ -451,7 +451,7 @@ class _Bundle:
             state = states.get(p)
             if p.grad is None or state is None or p.size > _SMALL or p.dtype.kind == "c":
                 continue
-            kinds = []
+            kinds: list[Any] = []
             for key, value in state.items():
                 if isinstance(value, np.ndarray):
                     if value.shape != p.shape or value.dtype != p.dtype:
@@ -496,7 +496,7 @@ class _Bundle:
             np.copyto(data, value)
             for key in scalars:
                 state[key] = shared[key]
-            _note_write(data)
+            note_write(data)
 
 
 # ------------------------------------------------------------------------------------ small things
@@ -548,11 +548,6 @@ def _refuse(key: str, value: Any) -> None:
         raise ValueError(f"{key}={value!r} is not supported: {_TORCH_ONLY[key]}")
 
 
-def _note_write(array: Array) -> None:
-    """Tell the graph, so that a backward pass that would read the old values is refused."""
-    autograd._graph.WRITES.note(array)
-
-
 def _called(p: Tensor) -> str:
     return f"parameter {p.name!r}" if p.name else f"the parameter of shape {p.shape}"
 
@@ -580,9 +575,9 @@ def _loaded(name: str, value: Any, p: Tensor) -> Any:
         return _copied(value)
     if not hasattr(value, "__array__"):
         return value
-    array = np.array(value)
+    array = np.asarray(value)
     if name == "step":
         return int(array)
     if array.ndim == 0 and p.ndim != 0:
         return array.item()
-    return array.astype(p.dtype) if array.dtype.kind in "fc" else array
+    return array.astype(p.dtype if array.dtype.kind in "fc" else array.dtype)
