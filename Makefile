@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 
 # The main job and what is passed to it: make demo ARGS="--epochs 2"
-DEMO ?= nn.demo
+DEMO ?= nn.training
 ARGS ?=
 
 # Passed on to pytest: make test PYTEST="-x tests/test_import.py"

@@ -30,6 +30,7 @@ __all__ = [
     "enable_grad",
     "is_grad_enabled",
     "no_grad",
+    "saved_tensors_hooks",
     "set_grad_enabled",
     "topological_order",
 ]
@@ -50,26 +51,31 @@ class State:
     Attributes:
         enabled: whether operations are recorded.
         scope: the innermost module being called, or None.
-        watch: called as ``watch(node, output)`` after each recorded operation, or None.
+        watch: called as ``watch(node, output, inputs)`` after each recorded operation, with the
+            output as a tensor and the inputs as plain values, or None.
+        guard: called as ``guard(node, gradient, parts)`` after each node of a backward pass, with
+            the gradient of its output and those of its inputs, or None.
         pack: called on each array before it is saved (see ``saved_tensors_hooks``), or None.
         unpack: its inverse, called when the array is needed.
     """
 
-    __slots__ = ("enabled", "pack", "scope", "unpack", "watch")
+    __slots__ = ("enabled", "guard", "pack", "scope", "unpack", "watch")
 
     def __init__(
         self,
         enabled: bool = True,
         scope: Scope | None = None,
-        watch: Callable[[Node, Any], None] | None = None,
+        watch: Callable[[Node, Any, tuple[Any, ...]], None] | None = None,
         pack: Callable[[Any], Any] | None = None,
         unpack: Callable[[Any], Any] | None = None,
+        guard: Callable[[Node, Any, Sequence[Any]], None] | None = None,
     ) -> None:
         self.enabled = enabled
         self.scope = scope
         self.watch = watch
         self.pack = pack
         self.unpack = unpack
+        self.guard = guard
 
     def replace(self, **changes: Any) -> State:
         """A copy with some fields changed."""
@@ -177,6 +183,40 @@ class enable_grad(_GradMode):  # noqa: N801 - PyTorch's name
     """Within it, operations are recorded, even inside :class:`no_grad`."""
 
     mode = True
+
+
+class saved_tensors_hooks:  # noqa: N801 - PyTorch's name
+    """Within it, arrays that rules save go through ``pack``, and come back through ``unpack``.
+
+    For keeping them elsewhere or smaller: on disk, in half precision, or not at all.
+
+    Args:
+        pack: called with each array to be saved; what it returns is kept instead.
+        unpack: called with that when a backward pass needs the array; returns the array.
+
+    >>> import numpy as np
+    >>> from autograd import Tensor, saved_tensors_hooks
+    >>> x = Tensor([1.0, 2.0], requires_grad=True)
+    >>> half = lambda a: a.astype(np.float16)
+    >>> with saved_tensors_hooks(half, lambda a: a.astype(np.float64)):
+    ...     y = (x * x).sum()
+    >>> y.backward()
+    >>> x.grad
+    Tensor([2., 4.])
+    """
+
+    def __init__(self, pack: Callable[[Any], Any], unpack: Callable[[Any], Any]) -> None:
+        self._hooks = {"pack": pack, "unpack": unpack}
+        self._before: list[State] = []
+
+    def __enter__(self) -> None:
+        state = STATE.get()
+        self._before.append(state)
+        STATE.set(state.replace(**self._hooks))
+
+    def __exit__(self, *_: object) -> None:
+        before = self._before.pop()
+        STATE.set(STATE.get().replace(pack=before.pack, unpack=before.unpack))
 
 
 # ------------------------------------------------------------------------------- source and scope
@@ -548,6 +588,7 @@ def backpropagate(
                     heappush(waiting, (-root.sequence, root))
 
     latest_write = WRITES.latest
+    guard = STATE.get().guard
     while waiting:
         node = heappop(waiting)[1]
         gradient = gradients.pop(node)
@@ -586,6 +627,8 @@ def backpropagate(
             ]
         else:
             parts = _vjp_of_each(node, gradient, saved, wanted)
+        if guard is not None:
+            guard(node, gradient, parts)
         if hooks is not None and hooks.after:
             parts = _run_after_hooks(node, hooks, parts, gradient)
         if not retain_graph:

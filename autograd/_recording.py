@@ -87,9 +87,9 @@ class record_values:  # noqa: N801 - a context manager, named like no_grad
         self._before.append(state)
         outer = state.watch
 
-        def watch(node: Node, output: Any) -> None:
+        def watch(node: Node, output: Any, inputs: tuple[Any, ...]) -> None:
             if outer is not None:
-                outer(node, output)
+                outer(node, output, inputs)
             self._note(node, output)
 
         STATE.set(state.replace(watch=watch))

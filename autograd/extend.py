@@ -35,7 +35,7 @@ def enter_scope(module: Any) -> Token[State]:
     parent = state.scope
     label = "model" if parent is None else type(module).__name__
     scope = Scope(weakref.ref(module), label, parent)
-    return STATE.set(State(state.enabled, scope, state.watch, state.pack, state.unpack))
+    return STATE.set(State(state.enabled, scope, state.watch, state.pack, state.unpack, state.guard))
 
 
 def leave_scope(token: Token[State]) -> None:
