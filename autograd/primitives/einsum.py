@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from string import ascii_letters
+from string import ascii_letters, ascii_lowercase, ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -45,17 +45,19 @@ def _(
 ) -> Any:
     left, output = subscripts.split("->")
     terms = left.split(",")
-    spare = [letter for letter in ascii_letters if letter not in subscripts]
-    upstream = output
-    if g.ndim > len(output):
-        upstream = spare.pop() + output
     lengths: dict[str, int] = {}
     for term, shape in zip(terms, shapes, strict=True):
         for letter, length in zip(term, shape, strict=True):
-            lengths[letter] = max(length, lengths.get(letter, 0)) if length else 0
-    many = len(terms) > 2
+            lengths[letter] = lengths.get(letter, 1) if length == 1 else length
+    spare = [letter for letter in ascii_letters if letter not in subscripts]
+    lead = spare.pop() if g.ndim > len(output) else ""
+
+    def others(position: int) -> list[tuple[str, Any, Shape]]:
+        rows = list(zip(terms, operands, shapes, strict=True))
+        return rows[:position] + rows[position + 1 :]
+
     return [
-        _gradient(g, upstream, position, terms, operands, shapes, lengths, spare, optimize or many)
+        _gradient(g, output, lead, terms[position], others(position), lengths, spare, optimize)
         if need
         else None
         for position, need in enumerate(needs)
@@ -64,25 +66,23 @@ def _(
 
 def _gradient(
     g: Any,
-    upstream: str,
-    position: int,
-    terms: Sequence[str],
-    operands: Sequence[Any],
-    shapes: Sequence[Shape],
+    output: str,
+    lead: str,
+    own: str,
+    others: Sequence[tuple[str, Any, Shape]],
     lengths: dict[str, int],
     spare: Sequence[str],
     optimize: Any,
 ) -> Any:
-    """The gradient of one operand: the others times g, summed over what the operand lacks."""
-    factors: list[tuple[str, Any]] = [(upstream, g)]
-    full = set(upstream)  # letters that some factor has in full length
-    for other, (term, operand) in enumerate(zip(terms, operands, strict=True)):
-        if other != position:
-            factors.append((term, operand))
-            full.update(c for c, n in zip(term, shapes[other], strict=True) if n == lengths[c])
-    term = ""
+    """The gradient of the operand with letters ``own``: g times the others, over those letters."""
+    factors: list[tuple[str, Any]] = [(lead + output, g)]
+    full = set(output)  # letters that some factor has in full length
+    for term, operand, shape in others:
+        factors.append((term, operand))
+        full.update(letter for letter, n in zip(term, shape, strict=True) if n == lengths[letter])
+    term = lead
     fresh = iter(spare)
-    for letter in terms[position]:
+    for letter in own:
         if letter in term:  # a diagonal: the gradient is zero off it
             copy = next(fresh)
             factors.append((letter + copy, np.eye(lengths[letter], dtype=g.dtype)))
@@ -91,12 +91,10 @@ def _gradient(
         if letter not in full:  # summed over in the operand alone: the same gradient everywhere
             factors.append((letter, np.ones(lengths[letter], dtype=g.dtype)))
         term += letter
-    if len(upstream) > len(set(upstream) & set(lengths)):
-        term = upstream[0] + term
     left = ",".join(label for label, _ in factors)
     arrays = [array for _, array in factors]
-    path = bool(optimize) or len(arrays) > 2
-    return np.einsum(f"{left}->{term}", *arrays, optimize=path)
+    # A path given for the forward pass does not fit here; three factors or more always need one.
+    return np.einsum(f"{left}->{term}", *arrays, optimize=bool(optimize) or len(arrays) > 2)
 
 
 @implements(np.einsum)
@@ -153,7 +151,8 @@ def _as_string(operands: Sequence[Any]) -> tuple[str, list[Any]]:
 
 
 def _letters(axes: Sequence[Any]) -> str:
-    return "".join("..." if axis is Ellipsis else ascii_letters[axis] for axis in axes)
+    alphabet = ascii_uppercase + ascii_lowercase  # sorts as the numbers do
+    return "".join("..." if axis is Ellipsis else alphabet[axis] for axis in axes)
 
 
 def _explicit(subscripts: str, shapes: Sequence[Shape]) -> str:
