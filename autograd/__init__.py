@@ -9,6 +9,8 @@
 array([ 5.4366, 22.1672])
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from autograd import func
 from autograd import primitives as _primitives
 from autograd._anomaly import AnomalyError, detect_anomaly
@@ -24,18 +26,43 @@ from autograd._graph import (
     saved_tensors_hooks,
     set_grad_enabled,
 )
+from autograd._lazy import READERS as _READERS
+from autograd._lazy import load as _load
 from autograd._primitive import Primitive, Sample, implements, primitive, sample
 from autograd._random import generator, manual_seed
 from autograd._tensor import Tensor, TensorLike, as_tensor, grad, tensor
 
+if _TYPE_CHECKING:
+    from autograd._graphview import Graph, GraphEdge, GraphModule, GraphNode, graph_of
+    from autograd._recording import record_values
+    from autograd.drawing import Drawing, draw
+
 del _primitives
+
+
+def __getattr__(name: str) -> object:
+    """Readers of the graph (draw, graph_of …) are imported when first used."""
+    if name not in _READERS:
+        raise AttributeError(f"module 'autograd' has no attribute {name!r}")
+    value = globals()[name] = _load(name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_READERS})
+
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AnomalyError",
-    "GraphError",
+    "Drawing",
     "GradcheckError",
+    "Graph",
+    "GraphEdge",
+    "GraphError",
+    "GraphModule",
+    "GraphNode",
     "Node",
     "Primitive",
     "RemovableHandle",
@@ -45,17 +72,20 @@ __all__ = [
     "as_tensor",
     "checkpoint",
     "detect_anomaly",
+    "draw",
     "enable_grad",
     "func",
     "generator",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph_of",
     "implements",
     "is_grad_enabled",
     "manual_seed",
     "no_grad",
     "primitive",
+    "record_values",
     "sample",
     "saved_tensors_hooks",
     "set_grad_enabled",

@@ -527,7 +527,7 @@ class _Builder:
         found = self._leaves.get(id(leaf))
         module = self._module(scope)
         if found is not None:
-            if found.module != module:
+            if found.kind == "parameter" and found.module != module:
                 found.module = self._common(found.module, module)
             return found
         is_parameter = any(kind.__name__ == "Parameter" for kind in type(leaf).__mro__)
@@ -545,8 +545,8 @@ class _Builder:
             value=leaf.data,
             gradient=gradient,
         )
-        if kind == "leaf" and scope is not None and leaf.name:
-            made.module = None  # an input that the user named enters from outside
+        if kind == "leaf":
+            made.module = None  # an input enters from outside, wherever it is used first
         self._leaves[id(leaf)] = made
         self._alive.append(leaf)
         self.nodes.append(made)

@@ -18,7 +18,7 @@ from autograd.drawing._figure import Figure
 
 __all__ = ["Arrangement", "Cell", "Placement", "arrange", "place"]
 
-GAP = 38.0  # between two layers
+GAP = 42.0  # between two layers
 PORT_GAP = 16.0  # between the rim of a group and its first or last layer
 SEPARATION = 22.0  # between two boxes of a layer
 LANE = 9.0  # width of an edge that passes through a layer
@@ -35,7 +35,7 @@ class Cell:
             passing through).
         key: the child's id, or the id of the box whose value passes.
         above, below: (cell, key of the value) pairs it is joined to in the neighbouring layers.
-        feeds: it is fed by nothing: an array that enters, kept from bending the main flow.
+        feeds: a parameter or constant: stands beside the main flow and does not bend it.
     """
 
     kind: str
@@ -73,8 +73,9 @@ def arrange(figure: Figure) -> dict[str, Arrangement]:
     for link in figure.links:
         for group, chain in figure.steps(link):
             wanted[group][chain] = None
+    aside = {key for key, box in figure.boxes.items() if box.form in ("parameter", "constant")}
     return {
-        key: _Group(group.children, list(wanted[key])).arrange()
+        key: _Group(group.children, list(wanted[key]), aside).arrange()
         for key, group in figure.groups.items()
     }
 
@@ -82,7 +83,13 @@ def arrange(figure: Figure) -> dict[str, Arrangement]:
 class _Group:
     """The layout problem of one group."""
 
-    def __init__(self, children: Sequence[str], chains: Sequence[tuple[str, str, str]]) -> None:
+    def __init__(
+        self,
+        children: Sequence[str],
+        chains: Sequence[tuple[str, str, str]],
+        aside: set[str],
+    ) -> None:
+        self.aside = aside
         self.cells: list[Cell] = []
         self.index: dict[tuple[str, str], int] = {}
         self.place = {key: position for position, key in enumerate(children)}
@@ -152,7 +159,7 @@ class _Group:
         for number in range(count):
             cell = self.cells[number]
             cell.layer = rank[number] - lowest + top
-            cell.feeds = not before[number] and not entering[number]
+            cell.feeds = cell.key in self.aside
         bottom = max((cell.layer for cell in self.cells[:count]), default=0) + 1
         for cell in self.cells[count:]:
             cell.layer = 0 if cell.kind == "in" else bottom
@@ -351,10 +358,13 @@ def _port(
     """Where on the rim of a child a value enters or leaves, from the child's centre."""
     if key in insides:
         inside = insides[key]
-        return (inside.entry if entering else inside.exit)[value] - inside.width / 2
+        half = inside.width / 2
+        return (inside.entry if entering else inside.exit).get(value, half) - half
     if key in figure.groups:
         group = arrangements[key]
         values = group.ins if entering else group.outs
+        if value not in values:
+            return 0.0
         width = figure.groups[key].width
         return width * 0.8 * ((values.index(value) + 0.5) / len(values) - 0.5)
     return 0.0
@@ -418,7 +428,7 @@ def _coordinates(
     tops = []
     for cell, (_, h) in zip(cells, sizes, strict=True):
         upper, lower = bands[cell.layer]
-        if cell.feeds:
+        if not cell.above:
             tops.append(lower - h)
         elif not cell.below:
             tops.append(upper)
@@ -457,7 +467,7 @@ def _align(
             if cell.kind == "lane" and cells[other].kind == "lane":
                 weight = 8.0
             elif side == "above" and cells[other].feeds:
-                weight = 0.02  # parameters stand beside the flow and do not bend it
+                weight = 0.02
             found.append((weight, x[other] + theirs - mine))
         return found
 
@@ -475,7 +485,7 @@ def _align(
                 wanted.append(
                     sum(w * at for w, at in found) / total if total else x[number]
                 )
-                weights.append(max(total, 0.01))
+                weights.append(max(total, 0.01) * (0.02 if cells[number].feeds else 1.0))
             for number, at in zip(
                 layer, _separate(wanted, weights, [widths[n] for n in layer]), strict=True
             ):
