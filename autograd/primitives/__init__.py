@@ -25,6 +25,7 @@ from autograd.primitives import (
     products,
     reduction,
     shaping,
+    sorting,
     ufuncs,
 )
 
@@ -49,5 +50,6 @@ __all__ = [
     "products",
     "reduction",
     "shaping",
+    "sorting",
     "ufuncs",
 ]

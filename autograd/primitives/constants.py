@@ -14,6 +14,7 @@ import numpy as np
 from autograd._primitive import attach, constant, implements, plain
 from autograd._tensor import Tensor, _wrap, as_tensor
 from autograd.primitives.arithmetic import positive
+from autograd.primitives.ufuncs import CONSTANT
 
 
 def named(*names: str) -> list[Callable[..., Any]]:
@@ -46,6 +47,8 @@ ABOUT = named(
 TEXT = named("array2string", "array_repr", "array_str", "save", "savez", "savez_compressed", "savetxt")
 
 constant(*STEPS, *TESTS, *WHOLE_NUMBERS, *PLACES, *ABOUT, *TEXT)
+CONSTANT.update(f for f in (*STEPS, *TESTS, *WHOLE_NUMBERS) if isinstance(f, np.ufunc))
+CONSTANT.add(np.floor_divide)
 
 
 def _step(name: str) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd._primitive import attach, plain, primitive, sample
+from autograd._primitive import attach, implements, plain, primitive, sample
+from autograd._tensor import Tensor
 
 Shape = tuple[int, ...]
 
@@ -59,6 +60,8 @@ def put(x: Any, /, index: Any, shape: Shape) -> Any:
     out = np.zeros(shape, x.dtype)
     if is_basic(index):
         out[index] = x
+    elif isinstance(index, np.ndarray) and index.dtype == bool:
+        out[index] = x  # no element is met twice
     else:
         np.add.at(out, index, x)
     return out
@@ -114,3 +117,159 @@ def put_along_axis(x: Any, /, index: Any, axis: int, shape: Shape) -> Any:
 @put_along_axis.rule
 def _(g: Any, index: Any, axis: int) -> Any:
     return np.take_along_axis(g, index, axis)
+
+
+@primitive(
+    samples=(sample((2, 4), index=np.array([0, 2, 2, 0]), axis=1, shape=(2, 3)),)
+)
+def add_slices(x: Any, /, index: Any, axis: int, shape: Shape) -> Any:
+    """Zeros of ``shape`` with the k-th slice of x added at ``index[k]`` along an axis."""
+    out = np.zeros(shape, x.dtype)
+    np.add.at(out, (slice(None),) * axis + (index,), x)
+    return out
+
+
+@add_slices.rule
+def _(g: Any, index: Any, axis: int) -> Any:
+    return np.take(g, index, axis)
+
+
+@primitive(
+    name="take",
+    samples=(
+        sample((3, 4), index=np.array([2, 0, 2]), axis=1),
+        sample((3, 4), index=np.array([[1, 1], [0, 2]]), axis=-2),
+        sample((2, 3), index=np.array(1), axis=0),
+    ),
+)
+def _take(x: Any, /, index: Any, axis: int) -> Any:
+    """Slices of x along an axis, in the order of ``index``, which may have any shape."""
+    return np.take(x, index, axis)
+
+
+@_take.rule
+def _(g: Any, index: Any, axis: int, x_shape: Shape) -> Any:
+    axis %= len(x_shape)
+    lines = np.reshape(g, (*x_shape[:axis], index.size, *x_shape[axis + 1 :]))
+    return add_slices(lines, index.reshape(-1), axis, x_shape)
+
+
+@implements(np.take)
+def take(
+    a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise"
+) -> Any:
+    """Slices of ``a`` at integer indices along an axis, or elements of the flattened array.
+
+    ``mode`` says what indices outside do: ``"raise"``, ``"wrap"`` around or be ``"clip"``-ped.
+
+    >>> from autograd import Tensor
+    >>> take(Tensor([[1.0, 2.0, 3.0]]), [2, 0], axis=1)
+    Tensor([[3., 1.]])
+    """
+    if axis is None:
+        a, axis = np.reshape(a, -1), 0
+    index = np.asarray(plain(indices))
+    if mode == "wrap":
+        index = index % a.shape[axis]
+    elif mode == "clip":
+        index = index.clip(0, a.shape[axis] - 1)
+    elif mode != "raise":
+        raise ValueError(f"mode is 'raise', 'wrap' or 'clip', got {mode!r}")
+    taken = _take.call(a, index, axis)
+    if out is None:
+        return taken
+    out[...] = taken
+    return out
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -> Any:
+    """The slices of ``a`` along an axis for which the condition holds."""
+    return take(a, np.flatnonzero(plain(condition)), axis, out)
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    """The elements of the flattened array for which the condition holds.
+
+    >>> from autograd import Tensor
+    >>> extract([True, False, True], Tensor([1.0, 2.0, 3.0]))
+    Tensor([1., 3.])
+    """
+    return take(arr, np.flatnonzero(plain(condition)))
+
+
+@implements(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each number occurs, or the sum of its weights; the gradient goes to the weights.
+
+    >>> from autograd import Tensor
+    >>> bincount([0, 2, 2], weights=Tensor([1.0, 2.0, 3.0]))
+    Tensor([1., 0., 5.])
+    """
+    x = plain(x)
+    counts = np.bincount(x, minlength=minlength)
+    if weights is None:
+        return counts
+    return put.call(weights, np.asarray(x), counts.shape)
+
+
+# In-place writes under NumPy's names; they are assignments to an index.
+
+
+@implements(np.put)
+def put_function(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
+    """``np.put``: write values at indices of the flattened array, repeating them as needed."""
+    index = np.asarray(plain(ind)).reshape(-1)
+    if mode != "raise":
+        index = index % a.size if mode == "wrap" else index.clip(0, a.size - 1)
+    values = np.resize(v, index.shape)
+    _writable(a)[np.unravel_index(index, a.shape)] = values
+
+
+@implements(np.put_along_axis)
+def put_along_axis_function(
+    arr: Any, indices: Any, values: Any, axis: int | None = -1
+) -> None:
+    """``np.put_along_axis``: write values at places chosen along an axis."""
+    index = plain(indices)
+    if axis is None:
+        _writable(arr)[np.unravel_index(index, arr.shape)] = values
+        return
+    axis %= arr.ndim
+    grid = list(np.ogrid[tuple(slice(n) for n in arr.shape)])
+    grid[axis] = index
+    _writable(arr)[tuple(grid)] = values
+
+
+@implements(np.putmask, np.place)
+def putmask(a: Any, mask: Any, values: Any) -> None:
+    """``np.putmask``: write values where a mask is True."""
+    mask = np.asarray(plain(mask), bool)
+    if np.size(plain(values)) == 1:
+        _writable(a)[mask] = np.reshape(values, ())
+    else:
+        raise TypeError("putmask and place of a tensor write one value; use t[mask] = values")
+
+
+@implements(np.fill_diagonal)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    """``np.fill_diagonal``: write one value, or a row of values, on the main diagonal."""
+    if wrap or a.ndim < 2:
+        raise TypeError("fill_diagonal of a tensor needs two or more axes and wrap=False")
+    place = np.arange(min(a.shape))
+    _writable(a)[(place,) * a.ndim] = val
+
+
+def _writable(a: Any) -> Any:
+    if not isinstance(a, Tensor):
+        raise TypeError(
+            "writing a tensor into a plain array would lose its gradient; write t.numpy() if that "
+            "is meant"
+        )
+    return a
+
+
+attach("take", take)
+attach("compress", lambda self, condition, axis=None: compress(condition, self, axis))
+attach("put", put_function)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from autograd._primitive import Primitive, attach, constant, implements, plain, primitive, sample
+from autograd._primitive import Primitive, attach, implements, plain, primitive, sample
+from autograd._tensor import as_tensor
+from autograd.primitives import ufuncs
 from autograd.primitives.arithmetic import distinct
 from autograd.primitives.indexing import put_along_axis
+from autograd.primitives.ufuncs import given
 
 Axis: TypeAlias = int | tuple[int, ...] | None
 
@@ -74,7 +78,7 @@ def _(g: Any, axis: Axis, keepdims: bool, x_shape: tuple[int, ...]) -> Any:
 
 
 def _extreme(name: str, reduce: Callable[..., Any], find: Callable[..., Any]) -> Primitive:
-    """Declare max or min: the gradient goes to the first of equal elements."""
+    """Declare max or min."""
 
     def forward(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
         return reduce(x, axis=axis, keepdims=keepdims)
@@ -82,6 +86,7 @@ def _extreme(name: str, reduce: Callable[..., Any], find: Callable[..., Any]) ->
     forward.__doc__ = f"The {name}imum over axes; the gradient goes to the first of equal elements."
     made = primitive(
         name=name,
+        batched=True,
         samples=(
             sample(distinct(2, 3)),
             sample(distinct(2, 3), axis=0),
@@ -96,15 +101,18 @@ def _extreme(name: str, reduce: Callable[..., Any], find: Callable[..., Any]) ->
         x = plain(x)
         axes = negative_axes(axis, x.ndim)
         kept = tuple(a for a in range(-x.ndim, 0) if a not in axes)
-        order = tuple(a + x.ndim for a in (*kept, *axes))
-        moved = x.transpose(order)
-        rows = moved.reshape(*moved.shape[: len(kept)], -1)
+        if keepdims and axes:
+            g = np.squeeze(g, axes)
+        lead = g.ndim - len(kept)
+        order = (*kept, *axes)
+        moved = x.transpose([a + x.ndim for a in order])
+        rows = moved.reshape(*moved.shape[: len(kept)], _count(axis, x.shape))
         index = np.expand_dims(find(rows, axis=-1), -1)
-        if keepdims:
-            g = np.squeeze(g, axes) if axes else g
-        spots = put_along_axis(np.expand_dims(g, -1), index, -1, rows.shape)
-        inverse = tuple(int(i) for i in np.argsort(order))
-        return np.transpose(np.reshape(spots, moved.shape), inverse)
+        index = index.reshape((1,) * lead + index.shape)
+        spots = put_along_axis(np.expand_dims(g, -1), index, -1, g.shape[:lead] + rows.shape)
+        spots = np.reshape(spots, g.shape[:lead] + moved.shape)
+        inverse = sorted(range(x.ndim), key=[a + x.ndim for a in order].__getitem__)
+        return np.transpose(spots, (*range(lead), *(a + lead for a in inverse)))
 
     return made
 
@@ -113,10 +121,26 @@ _max = _extreme("max", np.maximum.reduce, np.argmax)
 _min = _extreme("min", np.minimum.reduce, np.argmin)
 
 
-def _reducer(made: Primitive, *numpy_functions: Any) -> Callable[..., Any]:
-    """NumPy's signature in front of a reduction: dtype, out, initial and where."""
+def as_axis(axis: Any) -> Axis:
+    """An axis argument as an int, a tuple or None."""
+    if axis is None or type(axis) is int or type(axis) is tuple:
+        return axis
+    return tuple(axis) if isinstance(axis, list | tuple) else operator.index(axis)
 
-    def reduce(
+
+def publish(function: Any, name: str, doc: str | None, *numpy_functions: Any) -> Any:
+    """Let a function answer for NumPy functions, and be the method of that name."""
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    implements(*numpy_functions)(function)
+    attach(name, function)
+    return function
+
+
+def total_of(made: Primitive, ufunc: np.ufunc, *numpy_functions: Any) -> Callable[..., Any]:
+    """The signature of ``np.sum`` in front of a reduction."""
+
+    def reduction(
         x: Any,
         axis: Any = None,
         dtype: Any = None,
@@ -124,30 +148,85 @@ def _reducer(made: Primitive, *numpy_functions: Any) -> Callable[..., Any]:
         keepdims: Any = False,
         initial: Any = None,
         where: Any = True,
-        **other: Any,
     ) -> Any:
+        axis, keepdims = as_axis(axis), keepdims is True or keepdims == 1
+        initial, where = given(initial), given(where, True)
         if out is not None or initial is not None or where is not True:
-            raise TypeError(
-                f"np.{made.name} of a tensor takes axis, dtype and keepdims; out=, initial= and "
-                "where= have no differentiation rule"
-            )
+            return ufuncs.reduce(ufunc, x, axis, dtype, out, keepdims, initial, where)
         if dtype is not None:
-            x = x.astype(dtype)
-        if isinstance(axis, list):
-            axis = tuple(axis)
-        return made.call(
-            x, axis=axis, keepdims=keepdims is True or keepdims == 1, **other
-        )
+            x = as_tensor(x, dtype)
+        return made.call(x, axis=axis, keepdims=keepdims)
 
-    reduce.__name__ = reduce.__qualname__ = made.name
-    reduce.__doc__ = made.__doc__
-    implements(*numpy_functions)(reduce)
-    attach(made.name, reduce)
-    return reduce
+    ufuncs.REDUCTIONS[ufunc] = made.call
+    return publish(reduction, made.name, made.__doc__, *numpy_functions)
 
 
-for _made, _function in ((_sum, np.sum), (_mean, np.mean), (_max, np.max), (_min, np.min)):
-    _reducer(_made, _function)
+def _extreme_of(made: Primitive, ufunc: np.ufunc, *numpy_functions: Any) -> Callable[..., Any]:
+    """The signature of ``np.max``, which takes no dtype."""
+
+    def reduction(
+        x: Any,
+        axis: Any = None,
+        out: Any = None,
+        keepdims: Any = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Any:
+        axis, keepdims = as_axis(axis), keepdims is True or keepdims == 1
+        initial, where = given(initial), given(where, True)
+        if out is not None or initial is not None or where is not True:
+            return ufuncs.reduce(ufunc, x, axis, None, out, keepdims, initial, where)
+        return made.call(x, axis=axis, keepdims=keepdims)
+
+    ufuncs.REDUCTIONS[ufunc] = made.call
+    return publish(reduction, made.name, made.__doc__, *numpy_functions)
+
+
+def count_where(where: Any, axis: Axis, shape: tuple[int, ...], dtype: Any) -> Any:
+    """How many elements a reduction over ``axis`` sees where ``where`` is True, axes kept."""
+    mask = np.broadcast_to(plain(where), shape)
+    return np.add.reduce(mask, axis=axis, dtype=real_type(dtype), keepdims=True)
+
+
+def real_type(dtype: Any) -> np.dtype[Any]:
+    """The floating type that numbers of a type are averaged in."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "c":
+        return np.empty(0, dtype).real.dtype
+    return dtype if dtype.kind == "f" else np.dtype(float)
+
+
+def _mean_of(
+    x: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+) -> Any:
+    axis, keepdims = as_axis(axis), keepdims is True or keepdims == 1
+    if dtype is not None:
+        x = as_tensor(x, dtype)
+    if where is True:
+        value = _mean.call(x, axis=axis, keepdims=keepdims)
+    else:
+        total = sum_(x, axis, keepdims=True, where=where)
+        value = drop_axes(total / count_where(where, axis, x.shape, x.dtype), axis, keepdims)
+    return value if out is None else ufuncs.store(value, out, "mean")
+
+
+def drop_axes(x: Any, axis: Axis, keepdims: bool) -> Any:
+    """Remove the axes of length one that a reduction has kept, unless they shall stay."""
+    if keepdims or x.ndim == 0:
+        return x
+    return np.squeeze(x, tuple(range(x.ndim)) if axis is None else axis)
+
+
+sum_ = total_of(_sum, np.add, np.sum)
+max_ = _extreme_of(_max, np.maximum, np.max)
+min_ = _extreme_of(_min, np.minimum, np.min)
+mean_ = publish(_mean_of, "mean", _mean.__doc__, np.mean)
 
 STABLE = (
     sample((2, 3), axis=-1),
@@ -184,8 +263,14 @@ def logsumexp(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
 @logsumexp.rule
 def _(g: Any, x: Any, y: Any, axis: Axis, keepdims: bool) -> Any:
     ndim = x.ndim
+    empty = np.isneginf(plain(y))  # no term counts where all are -inf
+    if np.any(empty):
+        y = np.where(empty, 0, y)
     share = np.exp(x - restore_axes(y, axis, keepdims, ndim))
     return restore_axes(g, axis, keepdims, ndim) * share
+
+
+ufuncs.REDUCTIONS[np.logaddexp] = logsumexp.call
 
 
 @primitive(batched=True, samples=STABLE)
@@ -224,6 +309,4 @@ def _(g: Any, y: Any, axis: int) -> Any:
 
 
 for _primitive in (logsumexp, log_softmax, softmax):
-    attach(_primitive.name, _primitive.__call__)
-
-constant(np.argmax, np.argmin)
+    attach(_primitive.name, _primitive.call)

@@ -1,4 +1,4 @@
-"""Moving elements about without changing them: shapes, axes, joining, padding."""
+"""Shapes, axes and types: the same elements in another arrangement."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from autograd._graph import unbroadcast
 from autograd._primitive import attach, implements, primitive, sample
+from autograd._tensor import as_tensor
 
 Shape = tuple[int, ...]
 
@@ -148,6 +149,7 @@ def _(g: Any, x_shape: Shape, y_ndim: int) -> Any:
 @primitive(
     np.flip,
     view=True,
+    batched=True,
     samples=(sample((2, 3)), sample((2, 3), axis=1), sample((2, 3, 2), axis=(0, -1))),
 )
 def flip(x: Any, /, axis: Any = None) -> Any:
@@ -156,126 +158,9 @@ def flip(x: Any, /, axis: Any = None) -> Any:
 
 
 @flip.rule
-def _(g: Any, axis: Any) -> Any:
-    return np.flip(g, axis)
-
-
-@primitive(
-    name="concatenate",
-    samples=(
-        sample((2, 3), (1, 3), axis=0),
-        sample((2, 3), (2, 1), (2, 2), axis=-1),
-        sample((2, 2), (3,), axis=None),
-    ),
-)
-def _concatenate(*arrays: Any, axis: int | None = 0) -> Any:
-    """Arrays joined along an existing axis (None: flattened first)."""
-    return np.concatenate(arrays, axis)
-
-
-@_concatenate.rule
-def _(g: Any, axis: int | None, shapes: Sequence[Shape], needs: Sequence[bool]) -> Any:
-    parts = []
-    start = 0
-    for shape, need in zip(shapes, needs, strict=True):
-        if axis is None:
-            stop = start + int(np.prod(shape))
-            parts.append(g[start:stop].reshape(shape) if need else None)
-        else:
-            stop = start + shape[axis]
-            region = (slice(None),) * (axis % len(shape)) + (slice(start, stop),)
-            parts.append(g[region] if need else None)
-        start = stop
-    return parts
-
-
-@implements(np.concatenate)
-def concatenate(arrays: Sequence[Any], axis: int | None = 0, *, dtype: Any = None) -> Any:
-    """Arrays joined along an existing axis (None: flattened first)."""
-    joined = _concatenate(*arrays, axis=axis)
-    return joined if dtype is None else joined.astype(dtype)
-
-
-@primitive(
-    name="stack",
-    samples=(sample((2, 3), (2, 3), axis=1), sample((), (), (), axis=0), sample((2,), (2,), axis=-1)),
-)
-def _stack(*arrays: Any, axis: int = 0) -> Any:
-    """Arrays of one shape joined along a new axis."""
-    return np.stack(arrays, axis)
-
-
-@_stack.rule
-def _(g: Any, axis: int, needs: Sequence[bool]) -> Any:
-    before = (slice(None),) * (axis % g.ndim)
-    return [g[(*before, i)] if need else None for i, need in enumerate(needs)]
-
-
-@implements(np.stack)
-def stack(arrays: Sequence[Any], axis: int = 0, *, dtype: Any = None) -> Any:
-    """Arrays of one shape joined along a new axis."""
-    joined = _stack(*arrays, axis=axis)
-    return joined if dtype is None else joined.astype(dtype)
-
-
-@primitive(
-    name="pad",
-    samples=(
-        sample((2, 3), widths=((1, 0), (0, 2))),
-        sample((3,), widths=((2, 1),), value=1.5),
-    ),
-)
-def _pad(x: Any, /, widths: Any, value: Any = 0) -> Any:
-    """x with a border of a constant."""
-    shape = tuple(n + before + after for n, (before, after) in zip(x.shape, widths, strict=True))
-    out = np.full(shape, value, x.dtype) if value else np.zeros(shape, x.dtype)
-    out[_inside(x.shape, widths)] = x
-    return out
-
-
-@_pad.rule
-def _(g: Any, widths: Any, x_shape: Shape) -> Any:
-    return g[_inside(x_shape, widths)]
-
-
-def _inside(shape: Shape, widths: Any) -> tuple[slice, ...]:
-    return tuple(slice(before, before + n) for n, (before, _) in zip(shape, widths, strict=True))
-
-
-@implements(np.pad)
-def pad(x: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
-    """x with a border, as ``np.pad``: ``constant``, or any mode that copies elements of x.
-
-    >>> from autograd import Tensor
-    >>> pad(Tensor([1.0, 2.0, 3.0]), 1, mode="reflect")
-    Tensor([2., 1., 2., 3., 2.])
-    """
-    widths = tuple((int(b), int(a)) for b, a in np.broadcast_to(pad_width, (x.ndim, 2)))
-    if any(n < 0 for pair in widths for n in pair):
-        raise ValueError(f"pad widths must not be negative, got {pad_width}")
-    if mode == "constant":
-        value = options.pop("constant_values", 0)
-        if options:
-            raise TypeError(f"pad with mode 'constant' does not take {sorted(options)}")
-        if np.ndim(value) == 0:
-            return _pad(x, widths, value)
-        values = np.broadcast_to(value, (x.ndim, 2))
-        for axis, (before, after) in enumerate(widths):  # a constant for each side of each axis
-            for side, width in enumerate((before, after)):
-                one = [(0, 0)] * x.ndim
-                one[axis] = (width, 0) if side == 0 else (0, width)
-                x = _pad(x, tuple(one), values[axis, side].item())
-        return x
-    if mode not in ("edge", "reflect", "symmetric", "wrap") or options:
-        raise TypeError(
-            f"pad of a tensor takes mode 'constant', 'edge', 'reflect', 'symmetric' or 'wrap', "
-            f"got {mode!r} {options or ''}"
-        )
-    for axis, width in enumerate(widths):
-        if width != (0, 0):
-            copied = np.pad(np.arange(x.shape[axis]), width, mode=mode)  # type: ignore[call-overload]
-            x = x[(slice(None),) * axis + (copied,)]
-    return x
+def _(g: Any, axis: Any, x_ndim: int) -> Any:
+    axes = range(x_ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return np.flip(g, tuple(a % x_ndim - x_ndim for a in axes))
 
 
 @primitive(batched=True, samples=(sample((2, 3), dtype=np.float64),))
@@ -306,7 +191,174 @@ attach("transpose", _transpose_method)
 attach("swapaxes", swapaxes.call)
 attach("squeeze", squeeze.call)
 attach("astype", _astype_method)
-attach("ravel", lambda self: _reshape(self, -1))
-attach("flatten", lambda self: _reshape(self, -1))
 attach("T", property(lambda self: _transpose(self), doc="The axes in reverse order."))
 attach("mT", property(_matrix_transpose, doc="The last two axes exchanged."))
+
+
+# ---------------------------------------------------------------- NumPy's other names for all that
+
+
+def axis_in(axis: int, ndim: int, name: str = "axis") -> int:
+    """The axis counted from the front, or NumPy's own error."""
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(axis, ndim, name)
+    return axis % ndim
+
+
+@implements(np.moveaxis)
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    """Axes moved to new positions; the others keep their order.
+
+    >>> from autograd import Tensor
+    >>> moveaxis(Tensor(np.zeros((2, 3, 4))), 0, -1).shape
+    (3, 4, 2)
+    """
+    moved = np.moveaxis(np.empty((0,) * x.ndim), source, destination)  # checks the arguments
+    ndim = moved.ndim
+    sources = source if isinstance(source, tuple | list) else (source,)
+    targets = destination if isinstance(destination, tuple | list) else (destination,)
+    order = [a for a in range(ndim) if a not in [s % ndim for s in sources]]
+    for target, origin in sorted((t % ndim, s % ndim) for t, s in zip(targets, sources)):
+        order.insert(target, origin)
+    return _transpose.call(x, tuple(order))
+
+
+@implements(np.rollaxis)
+def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
+    """One axis rolled backwards until it lies before position ``start``."""
+    axis = axis_in(axis, x.ndim)
+    start = start + x.ndim if start < 0 else start
+    order = [a for a in range(x.ndim) if a != axis]
+    order.insert(start - (axis < start), axis)
+    return _transpose.call(x, tuple(order))
+
+
+@implements(np.matrix_transpose)
+def matrix_transpose(x: Any) -> Any:
+    """The last two axes exchanged."""
+    return _matrix_transpose(x)
+
+
+@implements(np.ravel)
+def ravel(x: Any, order: str = "C") -> Any:
+    """All elements in one axis."""
+    return reshape(x, -1, "C" if order in ("A", "K") else order)
+
+
+@implements(np.flipud)
+def flipud(x: Any) -> Any:
+    """The rows in reverse order."""
+    return flip.call(x, axis=axis_in(0, x.ndim))
+
+
+@implements(np.fliplr)
+def fliplr(x: Any) -> Any:
+    """The columns in reverse order."""
+    return flip.call(x, axis=axis_in(1, x.ndim))
+
+
+@implements(np.rot90)
+def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
+    """x turned by quarter turns, from the first of the axes towards the second."""
+    first, second = (axis_in(a, x.ndim) for a in axes)
+    if first == second:
+        raise ValueError(f"rot90 needs two different axes, got {tuple(axes)}")
+    k %= 4
+    if k == 2:
+        return flip.call(x, axis=(first, second))
+    if k == 1:
+        return swapaxes.call(flip.call(x, axis=second), first, second)
+    if k == 3:
+        return flip.call(swapaxes.call(x, first, second), axis=second)
+    return x[:]
+
+
+@primitive(
+    np.roll,
+    batched=True,
+    samples=(
+        sample((2, 3), shift=1),
+        sample((2, 3), shift=-4, axis=1),
+        sample((2, 3), shift=(1, 2), axis=(0, 1)),
+        sample((2, 3), shift=1, axis=(0, 1)),
+    ),
+)
+def roll(x: Any, /, shift: Any, axis: Any = None) -> Any:
+    """The elements moved along axes; those pushed out at the end come in at the beginning."""
+    return np.roll(x, shift, axis)
+
+
+@roll.rule
+def _(g: Any, shift: Any, axis: Any, x_shape: Shape) -> Any:
+    back = tuple(-s for s in shift) if isinstance(shift, tuple | list) else -shift
+    ndim = len(x_shape)
+    if axis is not None:
+        axes = axis if isinstance(axis, tuple | list) else (axis,)
+        return np.roll(g, back, tuple(a % ndim - ndim for a in axes))
+    lead = g.shape[: g.ndim - ndim]
+    return np.reshape(np.roll(np.reshape(g, (*lead, -1)), back, -1), lead + x_shape)
+
+
+def _at_least(ndim: int, x: Any) -> Any:
+    """x with as many axes; NumPy puts new ones in front, but a matrix gets its third at the end."""
+    x = as_tensor(x)
+    if x.ndim >= ndim:
+        return x
+    if ndim < 3 or x.ndim == 0:
+        return _reshape.call(x, (1,) * (ndim - x.ndim) + x.shape)
+    return _reshape.call(x, (1, *x.shape, 1) if x.ndim == 1 else (*x.shape, 1))
+
+
+def _at_least_each(ndim: int, function: Any) -> None:
+    def at_least(*arrays: Any) -> Any:
+        made = tuple(_at_least(ndim, x) for x in arrays)
+        return made[0] if len(made) == 1 else made
+
+    at_least.__name__ = at_least.__qualname__ = function.__name__
+    at_least.__doc__ = f"Each array with at least {ndim} axes."
+    implements(function)(at_least)
+
+
+for _ndim, _function in ((1, np.atleast_1d), (2, np.atleast_2d), (3, np.atleast_3d)):
+    _at_least_each(_ndim, _function)
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*arrays: Any, subok: bool = False) -> tuple[Any, ...]:
+    """The arrays broadcast against each other."""
+    shape = np.broadcast_shapes(*(np.shape(x) for x in arrays))
+    return tuple(broadcast_to.call(as_tensor(x), shape) for x in arrays)
+
+
+@implements(np.meshgrid)
+def meshgrid(
+    *arrays: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
+) -> tuple[Any, ...]:
+    """Coordinate matrices of coordinate vectors, as ``np.meshgrid``."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"indexing is 'xy' or 'ij', got {indexing!r}")
+    count = len(arrays)
+    places = list(range(count))
+    if indexing == "xy" and count > 1:
+        places[0], places[1] = 1, 0
+    grids = []
+    for place, x in zip(places, arrays):
+        lengths = [1] * count
+        lengths[place] = -1
+        grids.append(_reshape.call(as_tensor(x), tuple(lengths)))
+    return tuple(grids) if sparse else broadcast_arrays(*grids)
+
+
+@implements(*([np.astype] if hasattr(np, "astype") else []))
+def astype_function(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    """``np.astype``: the elements as another type."""
+    return _astype_method(x, dtype, copy)
+
+
+def _flatten_method(self: Any, order: str = "C") -> Any:
+    flat = ravel(self, order)
+    return flat if flat.data.base is None else np.positive(flat)
+
+
+attach("ravel", ravel)
+attach("flatten", _flatten_method)

@@ -22,6 +22,8 @@ _implementations = Tensor._implementations
 # function (x, axis). Filled where those functions are declared.
 REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {}
 ACCUMULATIONS: dict[np.ufunc, Callable[..., Any]] = {}
+# Ufuncs constant almost everywhere; filled where they are declared.
+CONSTANT: set[np.ufunc] = set()
 
 
 def wants_gradient(*values: Any) -> bool:
@@ -45,6 +47,11 @@ def store(value: Any, out: Any, name: str) -> Any:
     else:
         out[...] = plain(value)
     return out
+
+
+def given(x: Any, default: Any = None) -> Any:
+    """An argument, or the default if it is NumPy's mark of one that was left out."""
+    return default if x is np._NoValue else x  # type: ignore[attr-defined]
 
 
 def _cast(x: Any, dtype: Any) -> Any:
@@ -124,12 +131,15 @@ def reduce(
             raise ValueError(f"np.{ufunc.__name__}.reduce with where= needs initial=")
         x = _masked(x, where, neutral)
     if known is not None:
-        if known in _NEED_ONE and initial is not None and not x.size:
-            value = np.broadcast_to(initial, _reduced_shape(x.shape, axes, keepdims))
-            return store(as_tensor(value), out, f"{ufunc.__name__}.reduce")
+        if initial is not None and ufunc.identity is None and 0 in [x.shape[a] for a in axes]:
+            shape = tuple(
+                1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes
+            )
+            value = np.broadcast_to(as_tensor(initial).astype(x.dtype), shape)
+            return store(value, out, f"{ufunc.__name__}.reduce")
         value = known(x, axis=axes, keepdims=keepdims)
     else:
-        if len(axes) > 1 and not ufunc.identity == 1 and ufunc not in _REORDERABLE:
+        if len(axes) > 1 and ufunc.identity is None:  # as NumPy: the order would matter
             raise ValueError(f"np.{ufunc.__name__}.reduce takes one axis")
         value = x
         for a in axes:
@@ -139,16 +149,6 @@ def reduce(
     if initial is not None:
         value = _implementations[ufunc](initial, value)
     return store(value, out, f"{ufunc.__name__}.reduce")
-
-
-_NEED_ONE: set[Any] = set()
-_REORDERABLE = {np.hypot, np.logaddexp2}
-
-
-def _reduced_shape(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> Any:
-    if keepdims:
-        return tuple(1 if i in axes else n for i, n in enumerate(shape))
-    return tuple(n for i, n in enumerate(shape) if i not in axes)
 
 
 def _slices(x: Any, axis: int) -> list[Any]:
@@ -239,6 +239,20 @@ def at(ufunc: np.ufunc, x: Any, indices: Any, *values: Any) -> None:
     x[index] = _implementations[ufunc](x[index], *values)
 
 
+def _dispatcher(method: str, handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler, but NumPy itself for ufuncs that are constant almost everywhere."""
+
+    def dispatch(ufunc: np.ufunc, *args: Any, **kwargs: Any) -> Any:
+        if ufunc not in CONSTANT:
+            return handler(ufunc, *args, **kwargs)
+        out = kwargs.pop("out", None)
+        function = ufunc if method == "__call__" else getattr(ufunc, method)
+        value = function(*plain(args), **{k: plain(v) for k, v in kwargs.items()})
+        return store(value, out, ufunc.__name__)
+
+    return dispatch
+
+
 for _method, _handler in {
     "__call__": call,
     "reduce": reduce,
@@ -247,4 +261,4 @@ for _method, _handler in {
     "reduceat": reduceat,
     "at": at,
 }.items():
-    _implementations[None, _method] = _handler
+    _implementations[None, _method] = _dispatcher(_method, _handler)
