@@ -239,7 +239,7 @@ def _(g: Any, u: Any, s: Any, vh: Any) -> Any:
             "svd: with full_matrices=True the last columns of u (rows of vh) are arbitrary and "
             "have no derivative; use full_matrices=False"
         )
-    g_u, g_s, g_v = conjugate(g[0][..., :k]), g[1], _adjoint(g[2][..., :k, :])
+    g_u, g_s, g_v = conjugate(g[0][..., :k]), g[1], g[2][..., :k, :].swapaxes(-1, -2)
     u, vh = u[..., :k], vh[..., :k, :]
     v = _adjoint(vh)
     if is_zero(g_u) and is_zero(g_v):
