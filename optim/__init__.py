@@ -15,8 +15,15 @@ Tensor([ 0.512, -1.024], requires_grad=True)
 from optim import _guard
 
 # isort: split
+from optim import line_search
 from optim.adam import Adam, AdamW
+from optim.adam_variants import Adamax, NAdam, RAdam
+from optim.adaptive import Adadelta, Adagrad, RMSprop
+from optim.asgd import ASGD
+from optim.lbfgs import LBFGS
+from optim.matrixwise import Adafactor, Muon
 from optim.optimizer import Optimizer
+from optim.rprop import Rprop
 from optim.sgd import SGD
 
 # isort: split
@@ -25,4 +32,21 @@ from autograd.extend import mark_internal
 mark_internal(__file__)
 del _guard, mark_internal
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+__all__ = [
+    "ASGD",
+    "LBFGS",
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Muon",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "line_search",
+]

@@ -7,16 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from optim.optimizer import (
-    Array,
-    Group,
-    Optimizer,
-    Params,
-    State,
-    check_betas,
-    check_not_negative,
-    refuse_torch_options,
-)
+from optim._options import check_betas, check_not_negative, refuse_torch_options
+from optim.optimizer import Array, Group, Optimizer, Params, State
 
 __all__ = ["Adam", "AdamW"]
 

@@ -14,25 +14,16 @@ import numpy as np
 
 from autograd import RemovableHandle, Tensor, enable_grad
 from autograd.extend import note_write
+from optim._bundle import Bundle
+from optim._options import TORCH_ONLY, refuse, required
 
-__all__ = ["Array", "Closure", "Group", "Optimizer", "Params", "State", "check"]
+__all__ = ["Array", "Closure", "Group", "Optimizer", "Params", "State"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Closure: TypeAlias = Callable[[], Any]
 Group: TypeAlias = dict[str, Any]
 State: TypeAlias = dict[str, Any]
 Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[Group]
-
-# Only PyTorch's devices and compilers need these; None and False ask for nothing and are accepted.
-_TORCH_ONLY = {
-    "capturable": "it is for CUDA graphs; leave it out",
-    "differentiable": "steps are not recorded; leave it out",
-    "foreach": "small parameters are already updated together; leave it out",
-    "fused": "updates are already done in place; leave it out",
-}
-
-# Below this many elements, NumPy's overhead per call outweighs copying into a shared buffer.
-_SMALL = 4096
 
 
 class Optimizer:
@@ -67,6 +58,8 @@ class Optimizer:
 
     # Whether each element's update depends on no other element: such parameters may share a buffer.
     elementwise: ClassVar[bool] = False
+    # Whether the option "weight_decay" is dealt with here, before the rule.
+    decays_weights: ClassVar[bool] = True
 
     param_groups: list[Group]
     state: defaultdict[Tensor, State]
@@ -95,7 +88,7 @@ class Optimizer:
         self._hooks = defaultdict(OrderedDict)
         self._buffers: dict[Any, list[Array]] = {}
         self._views: dict[Any, tuple[Array, ...]] = {}
-        self._bundles: dict[int, _Bundle | None] = {}
+        self._bundles: dict[int, Bundle | None] = {}
         self._step_taken = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -173,7 +166,7 @@ class Optimizer:
                 self._apply(data, g, state, group)
             note_write(data)
         if self.elementwise and index not in self._bundles:
-            self._bundles[index] = _Bundle.of(group["params"], self.state)
+            self._bundles[index] = Bundle.of(group["params"], self.state)
 
     def _apply(self, p: Array, g: Array, state: State, group: Group) -> None:
         """Weight decay and ``maximize``, then the subclass's rule."""
@@ -181,7 +174,7 @@ class Optimizer:
         if group.get("maximize", False):
             (ascent,) = self._scratch(p, 1, "ascent")
             g = np.negative(g, out=ascent, casting="same_kind")
-        if decay:
+        if decay and self.decays_weights:
             if group.get("decoupled_weight_decay", False):
                 np.multiply(p, 1 - float(group["lr"]) * decay, out=p)
             else:
@@ -261,8 +254,8 @@ class Optimizer:
         for key, value in group.items():
             if value is required:
                 raise ValueError(f"a parameter group needs its own {key!r}, there is no default")
-        for key in [key for key in group if key in _TORCH_ONLY]:
-            _refuse(key, group.pop(key))
+        for key in [key for key in group if key in TORCH_ONLY]:
+            refuse(key, group.pop(key))
         self._check_group(group)
         self._bundles.clear()
         self.param_groups.append(group)
@@ -317,7 +310,7 @@ class Optimizer:
                 f"the loaded state has {len(saved_groups)} parameter groups, "
                 f"this optimizer has {len(self.param_groups)}"
             )
-        named: dict[Any, Tensor] = {}
+        named: dict[Any, tuple[Tensor, Group]] = {}
         groups = []
         for index, (group, saved) in enumerate(zip(self.param_groups, saved_groups)):
             if len(saved["params"]) != len(group["params"]):
@@ -325,17 +318,20 @@ class Optimizer:
                     f"group {index} of the loaded state has {len(saved['params'])} parameters, "
                     f"that of this optimizer has {len(group['params'])}"
                 )
-            named.update(zip(saved["params"], group["params"]))
             options = {key: _copied(value) for key, value in saved.items() if key != "params"}
-            for key in [key for key in options if key in _TORCH_ONLY]:
+            for key in [key for key in options if key in TORCH_ONLY]:
                 del options[key]
             # Options that the saving program did not know keep their present values.
             groups.append({**group, **options, "params": group["params"]})
+            named.update((key, (p, groups[-1])) for key, p in zip(saved["params"], group["params"]))
         state: defaultdict[Tensor, State] = defaultdict(dict)
         for key, entries in state_dict["state"].items():
             if key in named:
-                p = named[key]
-                state[p] = {name: _loaded(name, value, p) for name, value in entries.items()}
+                p, group = named[key]
+                fresh = self._new_state(p.data, group)
+                state[p] = {
+                    name: _loaded(value, p, fresh.get(name)) for name, value in entries.items()
+                }
         self.state = state
         self.param_groups = groups
         self._bundles.clear()
@@ -411,143 +407,6 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
 Optimizer.step = _with_hooks(Optimizer.step)  # type: ignore[method-assign]
 
 
-class _Bundle:
-    """The small parameters of a group, updated as one: their state lives in shared flat arrays.
-
-    The parameters stay where they are: values and gradients are copied in, results copied out.
-    """
-
-    def __init__(self, members: list[Tensor], others: list[Tensor], states: list[State]) -> None:
-        self.others = others
-        dtype = members[0].dtype
-        total = sum(p.size for p in members)
-        self.p = np.empty(total, dtype)
-        self.g = np.empty(total, dtype)
-        self.state: State = {}
-        first = states[0]
-        arrays = [key for key, value in first.items() if isinstance(value, np.ndarray)]
-        self.scalars = [key for key in first if key not in arrays]
-        for key in arrays:
-            self.state[key] = np.concatenate([state[key].ravel() for state in states])
-        for key in self.scalars:
-            self.state[key] = first[key]
-        self.members = []
-        start = 0
-        for p, state in zip(members, states):
-            part = slice(start, start + p.size)
-            start += p.size
-            views = []
-            for key in arrays:
-                state[key] = self.state[key][part].reshape(p.shape)
-                views.append((key, state[key]))
-            places = self.p[part].reshape(p.shape), self.g[part].reshape(p.shape)
-            self.members.append((p, p.shape, *places, state, views))
-
-    @classmethod
-    def of(cls, params: list[Tensor], states: Mapping[Tensor, State]) -> _Bundle | None:
-        """The bundle of those that can share buffers, or None if it would not pay."""
-        candidates: dict[Any, list[Tensor]] = {}
-        for p in params:
-            state = states.get(p)
-            if p.grad is None or state is None or p.size > _SMALL or p.dtype.kind == "c":
-                continue
-            kinds: list[Any] = []
-            for key, value in state.items():
-                if isinstance(value, np.ndarray):
-                    if value.shape != p.shape or value.dtype != p.dtype:
-                        break
-                    kinds.append(key)
-                else:
-                    kinds.append((key, value))
-            else:
-                candidates.setdefault((p.dtype, tuple(kinds)), []).append(p)
-        members = max(candidates.values(), key=len, default=[])
-        if len(members) < 2:
-            return None
-        inside = {id(p) for p in members}
-        others = [p for p in params if id(p) not in inside]
-        return cls(members, others, [states[p] for p in members])
-
-    def gather(self) -> bool:
-        """Copy values and gradients in; False if the members no longer march in step."""
-        shared, scalars, dtype = self.state, self.scalars, self.p.dtype
-        for p, shape, value, slope, state, views in self.members:
-            data, gradient = p.data, p.grad
-            if gradient is None or data.shape != shape or data.dtype != dtype:
-                return False
-            g = gradient.data
-            if g.shape != shape:
-                return False
-            for key, view in views:
-                if state.get(key) is not view:
-                    return False
-            for key in scalars:
-                if state.get(key) != shared[key]:
-                    return False
-            np.copyto(value, data)
-            np.copyto(slope, g, casting="same_kind")
-        return True
-
-    def scatter(self) -> None:
-        """Copy the updated values back into the parameters' own arrays."""
-        shared, scalars = self.state, self.scalars
-        for p, _, value, _, state, _ in self.members:
-            data = p.data
-            np.copyto(data, value)
-            for key in scalars:
-                state[key] = shared[key]
-            note_write(data)
-
-
-# ------------------------------------------------------------------------------------ small things
-
-
-class _Required:
-    def __repr__(self) -> str:
-        return "<required>"
-
-
-required: Any = _Required()
-"""A default that says: every group must give its own value."""
-
-
-def check(ok: bool, name: str, value: Any, allowed: str) -> None:
-    """Raise ValueError saying what is allowed, unless ``ok``.
-
-    >>> check(False, "lr", -1, "a number ≥ 0")
-    Traceback (most recent call last):
-    ValueError: lr must be a number ≥ 0, got -1
-    """
-    if not ok:
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
-
-
-def check_not_negative(group: Group, *names: str) -> None:
-    """Raise ValueError unless the options are numbers ≥ 0."""
-    for name in names:
-        check(group[name] >= 0, name, group[name], "a number ≥ 0")
-
-
-def check_betas(group: Group, name: str = "betas") -> None:
-    """Raise ValueError unless the option is a pair of decay rates in [0, 1)."""
-    betas = group[name]
-    ok = len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
-    check(ok, name, betas, "two numbers with 0 ≤ β < 1")
-
-
-def refuse_torch_options(options: Mapping[str, Any]) -> None:
-    """Accept PyTorch's device options where they ask for nothing, else say why they are refused."""
-    for key, value in options.items():
-        if key not in _TORCH_ONLY:
-            raise TypeError(f"unexpected option {key!r}")
-        _refuse(key, value)
-
-
-def _refuse(key: str, value: Any) -> None:
-    if value:
-        raise ValueError(f"{key}={value!r} is not supported: {_TORCH_ONLY[key]}")
-
-
 def _called(p: Tensor) -> str:
     return f"parameter {p.name!r}" if p.name else f"the parameter of shape {p.shape}"
 
@@ -569,15 +428,13 @@ def _copied(value: Any) -> Any:
     return value
 
 
-def _loaded(name: str, value: Any, p: Tensor) -> Any:
-    """A saved entry as this optimizer keeps it: arrays in the parameter's dtype, counts as ints."""
-    if isinstance(value, dict | list | tuple):
-        return _copied(value)
+def _loaded(value: Any, p: Tensor, fresh: Any) -> Any:
+    """A saved entry as kept here: arrays in the parameter's dtype, numbers as Python numbers."""
+    if isinstance(value, list | tuple):
+        return type(value)(_loaded(item, p, None) for item in value)
     if not hasattr(value, "__array__"):
         return value
     array = np.asarray(value)
-    if name == "step":
-        return int(array)
-    if array.ndim == 0 and p.ndim != 0:
-        return array.item()
+    if isinstance(fresh, int | float) or (array.ndim == 0 and p.ndim > 0):
+        return type(fresh)(array) if fresh is not None else array.item()
     return array.astype(p.dtype if array.dtype.kind in "fc" else array.dtype)

@@ -6,16 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from optim.optimizer import (
-    Array,
-    Group,
-    Optimizer,
-    Params,
-    State,
-    check,
-    check_not_negative,
-    refuse_torch_options,
-)
+from optim._options import check, check_not_negative, refuse_torch_options
+from optim.optimizer import Array, Group, Optimizer, Params, State
 
 __all__ = ["SGD"]
 

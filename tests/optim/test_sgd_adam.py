@@ -26,26 +26,32 @@ ADAM_OPTIONS = [
 
 
 @pytest.mark.parametrize("options", SGD_OPTIONS)
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
-def test_sgd_is_pytorchs(same_trajectory, options, dtype, tolerance):
+@pytest.mark.parametrize(
+    ("dtype", "steps", "tolerance"), [(np.float64, 100, 1e-12), (np.float32, 30, 1e-5)]
+)
+def test_sgd_is_pytorchs(same_trajectory, options, dtype, steps, tolerance):
     torch = pytest.importorskip("torch")
     same_trajectory(
         lambda p: optim.SGD(p, **options),
         lambda p: torch.optim.SGD(p, **options),
         dtype=dtype,
+        steps=steps,
         tolerance=tolerance,
     )
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW"])
 @pytest.mark.parametrize("options", ADAM_OPTIONS)
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-5)])
-def test_adam_is_pytorchs(same_trajectory, name, options, dtype, tolerance):
+@pytest.mark.parametrize(
+    ("dtype", "steps", "tolerance"), [(np.float64, 100, 1e-12), (np.float32, 30, 2e-5)]
+)
+def test_adam_is_pytorchs(same_trajectory, name, options, dtype, steps, tolerance):
     torch = pytest.importorskip("torch")
     same_trajectory(
         lambda p: getattr(optim, name)(p, **options),
         lambda p: getattr(torch.optim, name)(p, **options),
         dtype=dtype,
+        steps=steps,
         tolerance=tolerance,
     )
 
