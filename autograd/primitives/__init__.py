@@ -6,6 +6,7 @@ become Tensor's operators and methods.
 
 from autograd.primitives import (
     arithmetic,
+    calculus,
     choosing,
     constants,
     convolution,
@@ -26,11 +27,14 @@ from autograd.primitives import (
     reduction,
     shaping,
     sorting,
+    special,
+    statistics,
     ufuncs,
 )
 
 __all__ = [
     "arithmetic",
+    "calculus",
     "choosing",
     "constants",
     "convolution",
@@ -51,5 +55,7 @@ __all__ = [
     "reduction",
     "shaping",
     "sorting",
+    "special",
+    "statistics",
     "ufuncs",
 ]

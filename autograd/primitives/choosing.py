@@ -25,9 +25,7 @@ def where(condition: Any, a: Any, b: Any, /) -> Any:
     return np.where(condition, a, b)
 
 
-@where.rule("condition")
-def _(g: Any) -> Any:
-    return None
+where.rule("condition")(None)
 
 
 @where.rule("a")
