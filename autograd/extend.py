@@ -1,6 +1,6 @@
-"""What packages built on the engine need, and its users do not: module scopes, random numbers, writes.
+"""What packages built on the engine need: module scopes, random numbers, notes of writes.
 
-`nn` calls these; so can any other package that wants its layers to be named in graphs and messages.
+`nn` calls these; so can any package that wants its layers named in graphs and messages.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def enter_scope(module: Any) -> Token[State]:
     parent = state.scope
     label = "model" if parent is None else type(module).__name__
     scope = Scope(weakref.ref(module), label, parent)
-    return STATE.set(State(state.enabled, scope, state.watch, state.pack, state.unpack, state.guard))
+    return STATE.set(
+        State(state.enabled, scope, state.watch, state.pack, state.unpack, state.guard)
+    )
 
 
 def leave_scope(token: Token[State]) -> None:

@@ -118,6 +118,7 @@ class Module:
     ...         super().__init__()
     ...         self.hidden = nn.Linear(4, 8)
     ...         self.output = nn.Linear(8, 2)
+    ...
     ...     def forward(self, x):
     ...         return self.output(np.tanh(self.hidden(x)))
     >>> net = Net()
@@ -313,9 +314,7 @@ class Module:
             args = watch.inputs(args)
         result = self.forward(*args, **kwargs)
         for hook, with_kwargs in list(self._forward_hooks.values()):
-            changed = (
-                hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
-            )
+            changed = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
             if changed is not None:
                 result = changed
         return result if watch is None else watch.outputs(result)

@@ -1,0 +1,775 @@
+"""Losses between predictions and targets.
+
+``size_average`` and ``reduce`` are PyTorch's older names for ``reduction`` and keep their places.
+Plain targets (arrays, lists) take the prediction's dtype.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autograd import Tensor, TensorLike, as_tensor
+from autograd.primitives import elementwise
+from autograd.primitives import reduction as reductions
+from nn.functional._arguments import like, reduced, reduction_of
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss",
+    "cross_entropy",
+    "gaussian_nll_loss",
+    "half_squared_error",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "margin_ranking_loss",
+    "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
+    "nll_loss",
+    "p_norm_loss",
+    "perceptron_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+    "zero_one_loss",
+]
+
+_log_softmax = reductions.log_softmax
+_softplus = elementwise.softplus.call
+
+
+def _both(input: TensorLike, target: TensorLike, name: str) -> tuple[Tensor, Any]:
+    """Prediction and target; their shapes must agree, or one is a single number."""
+    x = as_tensor(input)
+    t = like(target, x) if x.dtype.kind == "f" else as_tensor(target)
+    if x.shape != t.shape:
+        try:
+            np.broadcast_shapes(x.shape, t.shape)
+        except ValueError:
+            raise ValueError(
+                f"{name}: the shapes of input {x.shape} and target {t.shape} do not agree"
+            ) from None
+        if x.size != 1 and t.size != 1:
+            # The classic slip: (N, 1) against (N,) would silently compare all pairs.
+            raise ValueError(
+                f"{name}: input has shape {x.shape}, target {t.shape}; broadcasting them would "
+                f"compare every pair, reshape one of them"
+            )
+    return x, t
+
+
+# ------------------------------------------------------------------------------------ regression
+
+
+def mse_loss(
+    input: TensorLike,
+    target: TensorLike,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: TensorLike | None = None,
+) -> Tensor:
+    """The squared difference; its mean over all elements by default.
+
+    The documents' ½ Σ (y − t)² is :func:`half_squared_error`.
+
+    Args:
+        input, target: of one shape.
+        weight: multiplies each element's loss.
+
+    >>> mse_loss([1.0, 2.0], [1.0, 4.0])
+    Tensor(2.)
+    """
+    x, t = _both(input, target, "mse_loss")
+    difference = x - t
+    loss = difference * difference
+    if weight is not None:
+        w = as_tensor(like(weight, x))
+        loss = loss * w
+        if reduction_of(size_average, reduce, reduction) == "mean":
+            return np.sum(loss) / np.sum(np.broadcast_to(w, loss.shape))
+    return reduced(loss, reduction_of(size_average, reduce, reduction))
+
+
+def half_squared_error(input: TensorLike, target: TensorLike, reduction: str = "sum") -> Tensor:
+    """½ (y − t)²: the lecture's squared error, whose derivative is y − t. Summed by default.
+
+    >>> half_squared_error([1.0, 2.0], [1.0, 4.0])
+    Tensor(2.)
+    """
+    x, t = _both(input, target, "half_squared_error")
+    difference = x - t
+    return reduced(0.5 * difference * difference, reduction)
+
+
+def l1_loss(
+    input: TensorLike,
+    target: TensorLike,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: TensorLike | None = None,
+) -> Tensor:
+    """The absolute difference; its mean over all elements by default."""
+    x, t = _both(input, target, "l1_loss")
+    loss = np.abs(x - t)
+    if weight is not None:
+        w = as_tensor(like(weight, x))
+        loss = loss * w
+        if reduction_of(size_average, reduce, reduction) == "mean":
+            return np.sum(loss) / np.sum(np.broadcast_to(w, loss.shape))
+    return reduced(loss, reduction_of(size_average, reduce, reduction))
+
+
+def p_norm_loss(
+    input: TensorLike, target: TensorLike, p: float = 2.0, reduction: str = "sum"
+) -> Tensor:
+    """|y − t|ᵖ, summed by default: p = 2 is the squared error, p = 1 the absolute one."""
+    if p <= 0:
+        raise ValueError(f"p_norm_loss: p must be positive, got {p}")
+    x, t = _both(input, target, "p_norm_loss")
+    return reduced(_power(np.abs(x - t), p), reduction)
+
+
+def _power(distance: Any, p: float) -> Any:
+    """dᵖ for d ≥ 0, with slope 0 at 0 for p < 1 too."""
+    if p == 1:
+        return distance
+    if p == 2:
+        return distance * distance
+    if p > 1:
+        return np.power(distance, p)
+    apart = distance.data > 0
+    return np.where(apart, np.power(np.where(apart, distance, 1), p), 0)
+
+
+def smooth_l1_loss(
+    input: TensorLike,
+    target: TensorLike,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """d²/(2β) where d = |y − t| is below β, else d − β/2."""
+    if beta < 0:
+        raise ValueError("smooth_l1_loss does not support negative values for beta")
+    if beta == 0:
+        return l1_loss(input, target, size_average, reduce, reduction)
+    x, t = _both(input, target, "smooth_l1_loss")
+    d = np.abs(x - t)
+    loss = np.where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta)
+    return reduced(loss, reduction_of(size_average, reduce, reduction))
+
+
+def huber_loss(
+    input: TensorLike,
+    target: TensorLike,
+    reduction: str = "mean",
+    delta: float = 1.0,
+    weight: TensorLike | None = None,
+) -> Tensor:
+    """d²/2 where d = |y − t| is at most δ, else δ (d − δ/2) (Huber 1964)."""
+    if delta <= 0:
+        raise ValueError("huber_loss does not support non-positive values for delta")
+    x, t = _both(input, target, "huber_loss")
+    d = np.abs(x - t)
+    loss = np.where(d <= delta, d * d * 0.5, (d - 0.5 * delta) * delta)
+    if weight is not None:
+        w = as_tensor(like(weight, x))
+        loss = loss * w
+        if reduction == "mean":
+            return np.sum(loss) / np.sum(np.broadcast_to(w, loss.shape))
+    return reduced(loss, reduction)
+
+
+# -------------------------------------------------------------------------------- classification
+
+
+def _classes(target: Any, x: Any, name: str) -> Any:
+    """Integer targets as an array, checked against the shape (N, C, …) or (C,) of x."""
+    index = target.data if isinstance(target, Tensor) else np.asarray(target)
+    expected = () if x.ndim == 1 else (x.shape[0], *x.shape[2:])
+    if index.shape != expected:
+        raise ValueError(
+            f"{name}: input {x.shape} expects class indices of shape {expected}, got {index.shape}"
+        )
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"{name}: class indices must be integers, got {index.dtype}")
+    return index
+
+
+def cross_entropy(
+    input: TensorLike,
+    target: Any,
+    weight: TensorLike | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """−log of the softmax at the true class, without overflow.
+
+    Args:
+        input: logits (N, C), (N, C, …) or (C,).
+        target: class indices (N,), (N, …) or (); or probabilities of the input's shape.
+        weight: (C,), a factor for each class; the mean is then over the weights.
+        ignore_index: targets of this value do not count.
+        reduction: "mean", "sum" or "none".
+        label_smoothing: share of the target that is spread evenly over all classes.
+
+    >>> cross_entropy([[0.0, 0.0]], [1]).item().__round__(4)
+    0.6931
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    x = as_tensor(input)
+    if x.ndim == 0:
+        raise ValueError("cross_entropy expects logits of shape (N, C), (N, C, …) or (C,)")
+    axis = 0 if x.ndim == 1 else 1
+    n_classes = x.shape[axis]
+    w = _class_weights(weight, x, n_classes)
+    log_p = _log_softmax(x, axis)
+    t = target if isinstance(target, Tensor) else np.asarray(target)
+    if t.shape == x.shape and t.dtype.kind == "f":
+        t = as_tensor(like(target, x))
+        if label_smoothing:
+            t = t * (1 - label_smoothing) + label_smoothing / n_classes
+        if w is not None:
+            t = t * w.reshape(-1, *(1,) * (x.ndim - axis - 1))
+        loss = -np.sum(log_p * t, axis=axis)
+        if reduction == "mean":
+            return np.sum(loss) / max(x.size // n_classes, 1)
+        return reduced(loss, reduction)
+    index = _classes(t, x, "cross_entropy")
+    if not label_smoothing:
+        return _nll(log_p, index, w, ignore_index, reduction, axis)
+    weighted = log_p if w is None else log_p * w.reshape(-1, *(1,) * (x.ndim - axis - 1))
+    smooth = -np.sum(weighted, axis=axis)
+    valid = index != ignore_index
+    if not valid.all():
+        smooth = smooth * valid
+    hit = _nll(log_p, index, w, ignore_index, "none", axis)
+    loss = (1 - label_smoothing) * hit + (label_smoothing / n_classes) * smooth
+    if reduction == "mean":
+        return np.sum(loss) / _total_weight(index, valid, w, x.dtype)
+    return reduced(loss, reduction)
+
+
+def _class_weights(weight: Any, x: Tensor, n_classes: int) -> Tensor | None:
+    if weight is None:
+        return None
+    w = as_tensor(like(weight, x))
+    if w.shape != (n_classes,):
+        raise ValueError(
+            f"weight tensor should be defined either for all {n_classes} classes or no classes, "
+            f"got shape {w.shape}"
+        )
+    return w
+
+
+def _total_weight(index: Any, valid: Any, w: Tensor | None, dtype: Any) -> Any:
+    if w is None:
+        return dtype.type(valid.sum())
+    return (w.data[np.where(valid, index, 0)] * valid).sum()
+
+
+def _nll(
+    log_p: Tensor, index: Any, w: Tensor | None, ignore_index: int, reduction: str, axis: int
+) -> Tensor:
+    """Minus the log-probabilities at the indices, weighted and reduced."""
+    n_classes = log_p.shape[axis]
+    valid = index != ignore_index
+    everything = bool(valid.all())
+    safe = index if everything else np.where(valid, index, 0)
+    if safe.size and (safe.min() < 0 or safe.max() >= n_classes):
+        bad = safe[(safe < 0) | (safe >= n_classes)].ravel()[0]
+        raise IndexError(f"Target {bad} is out of bounds for {n_classes} classes.")
+    picked = np.take_along_axis(log_p, np.expand_dims(safe, axis), axis)
+    loss = -np.squeeze(picked, axis)
+    if w is None and everything:
+        return reduced(loss, reduction)
+    if w is not None:
+        loss = loss * w[safe]
+    if not everything:
+        loss = np.where(valid, loss, 0)
+    if reduction != "mean":
+        return reduced(loss, reduction)
+    total = _total_weight(index, valid, w, log_p.dtype)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.sum(loss) / total
+
+
+def nll_loss(
+    input: TensorLike,
+    target: Any,
+    weight: TensorLike | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Minus the given log-probability at the true class, see :func:`cross_entropy`."""
+    reduction = reduction_of(size_average, reduce, reduction)
+    x = as_tensor(input)
+    axis = 0 if x.ndim == 1 else 1
+    index = _classes(target, x, "nll_loss")
+    return _nll(x, index, _class_weights(weight, x, x.shape[axis]), ignore_index, reduction, axis)
+
+
+def binary_cross_entropy(
+    input: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """−(t log p + (1 − t) log(1 − p)) of probabilities p; logarithms are kept above −100.
+
+    Where there are logits, :func:`binary_cross_entropy_with_logits` is exact.
+    """
+    x = as_tensor(input)
+    t = like(target, x)
+    if x.shape != t.shape:
+        raise ValueError(
+            f"Using a target size ({t.shape}) that is different to the input size ({x.shape}) is "
+            "deprecated. Please ensure they have the same size."
+        )
+    if x.size and (x.data.min() < 0 or x.data.max() > 1):
+        raise RuntimeError("all elements of input should be between 0 and 1")
+    loss = -(t * _log_above(x) + (1 - t) * _log_above(1 - x))
+    if weight is not None:
+        loss = loss * like(weight, x)
+    return reduced(loss, reduction_of(size_average, reduce, reduction))
+
+
+def _log_above(p: Tensor, least: float = -100.0) -> Tensor:
+    """log p, but no less than −100, with a finite slope there."""
+    tiny = p.data < math.exp(least)
+    if not tiny.any():
+        return np.log(p)
+    return np.where(tiny, p.dtype.type(least), np.log(np.where(tiny, 1, p)))
+
+
+def binary_cross_entropy_with_logits(
+    input: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: TensorLike | None = None,
+) -> Tensor:
+    """The binary cross-entropy of σ(x), without overflow: softplus(x) − t x.
+
+    Args:
+        pos_weight: a factor for the positive targets, broadcast along the classes.
+
+    >>> binary_cross_entropy_with_logits([1000.0, -1000.0], [1.0, 0.0])
+    Tensor(0.)
+    """
+    x = as_tensor(input)
+    t = like(target, x)
+    if x.shape != t.shape:
+        raise ValueError(f"Target size ({t.shape}) must be the same as input size ({x.shape})")
+    if pos_weight is None:
+        loss = _softplus(x) - x * t
+    else:
+        factor = (as_tensor(like(pos_weight, x)) - 1) * t + 1
+        loss = (1 - t) * x + factor * _softplus(-x)
+    if weight is not None:
+        loss = loss * like(weight, x)
+    return reduced(loss, reduction_of(size_average, reduce, reduction))
+
+
+def kl_div(
+    input: TensorLike,
+    target: TensorLike,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    """t (log t − x) for log-probabilities x: the terms of the Kullback–Leibler divergence.
+
+    Args:
+        input: log-probabilities.
+        target: probabilities, or their logarithms if ``log_target``.
+        reduction: "batchmean" gives the divergence itself; "mean" divides by all elements.
+    """
+    x = as_tensor(input)
+    t = as_tensor(like(target, x))
+    if log_target:
+        loss = np.exp(t) * (t - x)
+    else:
+        positive = t.data > 0
+        log_t = np.log(np.where(positive, t, 1))
+        loss = np.where(positive, t * log_t, 0) - t * x
+    if reduction == "batchmean" and size_average is None and reduce is None:
+        return np.sum(loss) / x.shape[0]
+    return reduced(loss, reduction_of(size_average, reduce, reduction))
+
+
+def poisson_nll_loss(
+    input: TensorLike,
+    target: TensorLike,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """exp(x) − t x, the negative log-likelihood of counts t with log-rate x.
+
+    Args:
+        log_input: whether the input is the logarithm of the rate, else the rate itself.
+        full: add Stirling's approximation of log t! for t > 1.
+        eps: keeps log(rate + eps) finite.
+    """
+    x = as_tensor(input)
+    t = like(target, x)
+    loss = np.exp(x) - t * x if log_input else x - t * np.log(x + eps)
+    if full:
+        counts = as_tensor(t)
+        large = counts.data > 1
+        safe = np.where(large, counts, 2)
+        stirling = safe * np.log(safe) - safe + 0.5 * np.log(2 * math.pi * safe)
+        loss = loss + np.where(large, stirling, 0)
+    return reduced(loss, reduction_of(size_average, reduce, reduction))
+
+
+def gaussian_nll_loss(
+    input: TensorLike,
+    target: TensorLike,
+    var: TensorLike | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
+    """½ (log σ² + (y − t)²/σ²): the negative log-likelihood under a predicted variance.
+
+    Args:
+        var: σ² of the input's shape, of that shape with a last axis of 1, or without it.
+        full: add ½ log 2π.
+        eps: the least variance; below it no gradient flows to ``var``'s value.
+    """
+    x = as_tensor(input)
+    t = like(target, x)
+    if isinstance(var, int | float):
+        var = np.full(x.shape, var, x.dtype)
+    v = as_tensor(like(var, x))
+    if v.data.size and v.data.min() < 0:
+        raise ValueError("var has negative entry/entries")
+    if v.shape != x.shape:
+        if x.shape[:-1] == v.shape:
+            v = np.expand_dims(v, -1)
+        elif not (x.shape[:-1] == v.shape[:-1] and v.shape[-1] == 1):
+            raise ValueError("var is of incorrect size")
+    # PyTorch clamps the value and passes the gradient on as if it had not.
+    small = v.data < eps
+    if small.any():
+        v = v + np.where(small, eps - v.data, 0).astype(v.dtype)
+    difference = x - t
+    loss = 0.5 * (np.log(v) + difference * difference / v)
+    if full:
+        loss = loss + 0.5 * math.log(2 * math.pi)
+    return reduced(loss, reduction)
+
+
+# ----------------------------------------------------------------------------------------- margins
+
+
+def hinge_embedding_loss(
+    input: TensorLike,
+    target: TensorLike,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """x where the target is 1, max(0, margin − x) where it is −1."""
+    x = as_tensor(input)
+    t = _values(target)
+    zero = x * 0
+    loss = np.where(t != 1, elementwise.relu(margin - x), zero) + np.where(t != -1, x, zero)
+    return reduced(loss, reduction_of(size_average, reduce, reduction))
+
+
+def _values(target: Any) -> Any:
+    return target.data if isinstance(target, Tensor) else np.asarray(target)
+
+
+def margin_ranking_loss(
+    input1: TensorLike,
+    input2: TensorLike,
+    target: TensorLike,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, −t (x₁ − x₂) + margin): t = 1 ranks x₁ higher, t = −1 lower."""
+    a = as_tensor(input1)
+    b, t = like(input2, a), like(target, a)
+    if a.ndim != b.ndim or a.ndim != t.ndim:
+        raise ValueError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {a.shape}, input2: {b.shape}, target: {t.shape}"
+        )
+    loss = elementwise.relu(margin - t * (a - b))
+    return reduced(loss, reduction_of(size_average, reduce, reduction))
+
+
+def perceptron_loss(input: TensorLike, target: TensorLike, reduction: str = "sum") -> Tensor:
+    """max(0, −t a): the perceptron criterion for scores a and targets t of −1 or 1.
+
+    Only misclassified samples contribute, so that a step of gradient descent is the perceptron
+    rule. Summed by default.
+
+    >>> perceptron_loss([2.0, -3.0], [1.0, 1.0])
+    Tensor(3.)
+    """
+    x, t = _both(input, target, "perceptron_loss")
+    return reduced(elementwise.relu(-(x * t)), reduction)
+
+
+def zero_one_loss(input: TensorLike, target: TensorLike, reduction: str = "mean") -> Tensor:
+    """1 where the prediction is wrong, else 0: a metric, without a gradient.
+
+    Args:
+        input: scores (N, C), of which the largest is the prediction; or, of the target's shape,
+            predicted classes, or scores whose sign is compared with targets −1 and 1.
+        target: classes (N,), or −1 and 1.
+
+    >>> zero_one_loss([[0.1, 0.9], [0.8, 0.2]], [1, 1])
+    Tensor(0.5)
+    """
+    x, t = _values(input), _values(target)
+    if x.ndim == t.ndim + 1:
+        wrong = x.argmax(axis=1) != t
+    elif x.shape != t.shape:
+        raise ValueError(f"zero_one_loss: input {x.shape} does not fit target {t.shape}")
+    elif x.dtype.kind == "f" and np.isin(t, (-1, 1)).all():
+        wrong = x * t <= 0
+    else:
+        wrong = x != t
+    return as_tensor(np.asarray(reduced(wrong.astype(np.float64), reduction)))
+
+
+def multi_margin_loss(
+    input: TensorLike,
+    target: Any,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: TensorLike | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Σ max(0, margin − x_t + x_c)ᵖ / C over the classes c ≠ t.
+
+    Args:
+        input: (N, C) or (C,).
+        target: classes (N,) or ().
+        p: 1 or 2.
+        weight: (C,), a factor for the true class.
+    """
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    x = as_tensor(input)
+    index = _values(target)
+    rows = x.reshape(1, -1) if x.ndim == 1 else x
+    if rows.ndim != 2 or index.size != rows.shape[0]:
+        raise ValueError(
+            f"multi_margin_loss: input {x.shape} and target {index.shape} are not (N, C) and (N,)"
+        )
+    places = index.reshape(-1, 1)
+    if places.size and (places.min() < 0 or places.max() >= rows.shape[1]):
+        raise IndexError(f"Target {places.max()} is out of bounds for {rows.shape[1]} classes.")
+    true = np.take_along_axis(rows, places, 1)
+    hinge = elementwise.relu(margin - true + rows)
+    if p == 2:
+        hinge = hinge * hinge
+    w = _class_weights(weight, x, rows.shape[1])
+    if w is not None:
+        hinge = hinge * w[places]
+    others = np.arange(rows.shape[1]) != places
+    loss = np.sum(hinge * others, axis=1) / rows.shape[1]
+    return reduced(loss if x.ndim == 2 else loss[0], reduction_of(size_average, reduce, reduction))
+
+
+def multilabel_margin_loss(
+    input: TensorLike,
+    target: Any,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Σ max(0, 1 − (x_t − x_c)) / C over the true labels t and the other classes c.
+
+    Args:
+        input: (N, C) or (C,).
+        target: of the same shape; in each row the true labels, ended by −1.
+    """
+    x = as_tensor(input)
+    labels = _values(target)
+    if labels.shape != x.shape:
+        raise ValueError(
+            f"multilabel_margin_loss: inconsistent target size {labels.shape} for input {x.shape}"
+        )
+    rows = x.reshape(1, -1) if x.ndim == 1 else x
+    t = labels.reshape(rows.shape)
+    n_classes = rows.shape[1]
+    valid = np.cumprod(t >= 0, axis=1, dtype=bool)
+    if (t[valid] >= n_classes).any():
+        raise IndexError(f"a label is out of bounds for {n_classes} classes")
+    places = np.where(valid, t, 0)
+    is_true = np.zeros(rows.shape, bool)
+    for row, places_of_row, ok in zip(is_true, places, valid):
+        row[places_of_row[ok]] = True
+    # (N, labels, classes): margin of each true label over each class that is not a label
+    true = np.expand_dims(np.take_along_axis(rows, places, 1), 2)
+    counts = valid[:, :, None] & ~is_true[:, None, :]
+    hinge = elementwise.relu(1 - true + np.expand_dims(rows, 1)) * counts
+    loss = np.sum(hinge, axis=(1, 2)) / n_classes
+    return reduced(loss if x.ndim == 2 else loss[0], reduction_of(size_average, reduce, reduction))
+
+
+def soft_margin_loss(
+    input: TensorLike,
+    target: TensorLike,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """log(1 + exp(−t x)) for targets −1 and 1."""
+    x = as_tensor(input)
+    loss = _softplus(-(like(target, x) * x))
+    return reduced(loss, reduction_of(size_average, reduce, reduction))
+
+
+def multilabel_soft_margin_loss(
+    input: TensorLike,
+    target: TensorLike,
+    weight: TensorLike | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The binary cross-entropy of σ(x) with targets 0 and 1, averaged over the classes."""
+    x = as_tensor(input)
+    t = like(target, x)
+    loss = _softplus(x) - x * t
+    if weight is not None:
+        loss = loss * like(weight, x)
+    return reduced(np.mean(loss, axis=-1), reduction_of(size_average, reduce, reduction))
+
+
+# -------------------------------------------------------------------------------------- embeddings
+
+
+def cosine_embedding_loss(
+    input1: TensorLike,
+    input2: TensorLike,
+    target: Any,
+    margin: float = 0.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """1 − cos(x₁, x₂) where the target is 1, max(0, cos(x₁, x₂) − margin) where it is −1."""
+    a = as_tensor(input1)
+    b = as_tensor(like(input2, a))
+    t = _values(target)
+    if a.ndim not in (1, 2) or t.ndim != a.ndim - 1:
+        raise ValueError(
+            f"cosine_embedding_loss: inputs {a.shape} expect a target with {a.ndim - 1} axes, "
+            f"got {t.shape}"
+        )
+    # PyTorch adds 1e-12 to the squared norms here, and not elsewhere.
+    norms = (np.sum(a * a, axis=-1) + 1e-12) * (np.sum(b * b, axis=-1) + 1e-12)
+    cosine = np.sum(a * b, axis=-1) / np.sqrt(norms)
+    zero = cosine * 0
+    loss = np.where(t == 1, 1 - cosine, zero) + np.where(
+        t == -1, elementwise.relu(cosine - margin), zero
+    )
+    return reduced(loss, reduction_of(size_average, reduce, reduction))
+
+
+def triplet_margin_loss(
+    anchor: TensorLike,
+    positive: TensorLike,
+    negative: TensorLike,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, d(anchor, positive) − d(anchor, negative) + margin) with the p-norm distance d.
+
+    Args:
+        swap: use the distance from positive to negative where that is smaller.
+    """
+    from nn.functional._distance import pairwise_distance
+
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+
+    def distance(a: TensorLike, b: TensorLike) -> Tensor:
+        return pairwise_distance(a, b, p, eps)
+
+    chosen = reduction_of(size_average, reduce, reduction)
+    return _triplet(anchor, positive, negative, distance, margin, swap, chosen)
+
+
+def triplet_margin_with_distance_loss(
+    anchor: TensorLike,
+    positive: TensorLike,
+    negative: TensorLike,
+    *,
+    distance_function: Any = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """:func:`triplet_margin_loss` with any distance, a function of two tensors."""
+    from nn.functional._distance import pairwise_distance
+
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    distance = distance_function or pairwise_distance
+    return _triplet(anchor, positive, negative, distance, margin, swap, reduction)
+
+
+def _triplet(
+    anchor: Any,
+    positive: Any,
+    negative: Any,
+    distance: Any,
+    margin: float,
+    swap: bool,
+    reduction: str,
+) -> Tensor:
+    shapes = {as_tensor(x).ndim for x in (anchor, positive, negative)}
+    if len(shapes) != 1:
+        raise ValueError("anchor, positive and negative must have the same number of axes")
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = np.minimum(far, distance(positive, negative))
+    return reduced(elementwise.relu(near - far + margin), reduction)

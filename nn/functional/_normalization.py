@@ -1,0 +1,263 @@
+"""Normalisation over batches, channels, groups and neighbourhoods; vectors of unit length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd import Tensor, TensorLike, as_tensor
+from autograd.extend import note_write
+from nn.functional._arguments import like
+
+__all__ = [
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "local_response_norm",
+    "normalize",
+    "rms_norm",
+]
+
+
+def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, deviations from it, and their mean square, with the axes kept."""
+    mean = np.mean(x, axis=axes, keepdims=True)
+    centered = x - mean
+    return mean, centered, np.mean(centered * centered, axis=axes, keepdims=True)
+
+
+def _affine(x: Tensor, scale: Any, weight: Any, bias: Any, shape: tuple[int, ...]) -> Tensor:
+    """x scale weight + bias, with the small factors multiplied first."""
+    if weight is not None:
+        scale = scale * as_tensor(weight).reshape(shape)
+    out = x * scale
+    return out if bias is None else out + as_tensor(bias).reshape(shape)
+
+
+def _update(running: Tensor, new: Any, momentum: float) -> None:
+    """running ← (1 − momentum) running + momentum new, in place."""
+    note_write(running.data)
+    running.data *= 1 - momentum
+    running.data += (momentum * new).astype(running.dtype)
+
+
+def batch_norm(
+    input: TensorLike,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each channel with the batch's mean 0 and variance 1, or by running statistics.
+
+    Args:
+        input: (N, C, …).
+        running_mean, running_var: (C,); read in evaluation, changed in place in training.
+        weight, bias: (C,), applied afterwards.
+        training: normalise by the batch's own statistics.
+        momentum: share of the new batch in the running statistics.
+        eps: added to the variance.
+
+    The batch is divided by its biased variance, the running one is unbiased, as in PyTorch.
+    """
+    x = as_tensor(input if weight is None else like(input, weight))
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm expects (N, C, …), got {x.shape}")
+    axes = (0, *range(2, x.ndim))
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    for name, value in (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", weight),
+        ("bias", bias),
+    ):
+        if value is not None and value.size != x.shape[1]:
+            raise ValueError(
+                f"{name} should contain {x.shape[1]} elements, one per channel, not {value.size}"
+            )
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ValueError("batch_norm in evaluation needs running_mean and running_var")
+        centered = x - as_tensor(running_mean).detach().data.reshape(shape)
+        scale = 1 / np.sqrt(as_tensor(running_var).detach().data.reshape(shape) + eps)
+        return _affine(centered, scale, weight, bias, shape)
+    count = x.size // x.shape[1] if x.shape[1] else 0
+    if count == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {x.shape}"
+        )
+    mean, centered, variance = _moments(x, axes)
+    if running_mean is not None:
+        _update(running_mean, mean.data.ravel(), momentum)
+    if running_var is not None:
+        _update(running_var, variance.data.ravel() * (count / max(count - 1, 1)), momentum)
+    return _affine(centered, 1 / np.sqrt(variance + eps), weight, bias, shape)
+
+
+def layer_norm(
+    input: TensorLike,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each sample's last axes with mean 0 and variance 1 (Ba et al. 2016).
+
+    Args:
+        input: (…, *normalized_shape).
+        weight, bias: of shape ``normalized_shape``.
+    """
+    x = as_tensor(input if weight is None else like(input, weight))
+    axes = _last_axes(x, normalized_shape, "layer_norm")
+    _, centered, variance = _moments(x, axes)
+    out = centered * (1 / np.sqrt(variance + eps))
+    if weight is not None:
+        out = out * weight
+    return out if bias is None else out + bias
+
+
+def rms_norm(
+    input: TensorLike,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Tensor:
+    """Each sample's last axes divided by their root mean square (Zhang & Sennrich 2019).
+
+    Args:
+        eps: by default the machine epsilon of the input's dtype.
+    """
+    x = as_tensor(input if weight is None else like(input, weight))
+    axes = _last_axes(x, normalized_shape, "rms_norm")
+    if eps is None:
+        eps = float(np.finfo(x.dtype).eps)
+    out = x * (1 / np.sqrt(np.mean(x * x, axis=axes, keepdims=True) + eps))
+    return out if weight is None else out * weight
+
+
+def _last_axes(x: Tensor, normalized_shape: Sequence[int], name: str) -> tuple[int, ...]:
+    shape = tuple(normalized_shape)
+    if not shape or x.shape[-len(shape) :] != shape:
+        raise ValueError(
+            f"{name}: Given normalized_shape={list(shape)}, expected input with shape "
+            f"(…, {', '.join(map(str, shape))}), but got {x.shape}"
+        )
+    return tuple(range(-len(shape), 0))
+
+
+def group_norm(
+    input: TensorLike,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each sample's groups of channels with mean 0 and variance 1 (Wu & He 2018).
+
+    Args:
+        input: (N, C, …).
+        num_groups: divides C; 1 normalises over all channels, C over each one.
+        weight, bias: (C,).
+    """
+    x = as_tensor(input if weight is None else like(input, weight))
+    if x.ndim < 2:
+        raise ValueError(f"group_norm expects (N, C, …), got {x.shape}")
+    n, c = x.shape[:2]
+    if num_groups < 1 or c % num_groups:
+        raise ValueError(
+            f"Expected number of channels in input to be divisible by num_groups, but got input "
+            f"of shape {x.shape} and num_groups={num_groups}"
+        )
+    grouped = x.reshape(n, num_groups, -1)
+    if grouped.shape[-1] == 1 and n * num_groups == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {x.shape}"
+        )
+    _, centered, variance = _moments(grouped, (-1,))
+    out = (centered * (1 / np.sqrt(variance + eps))).reshape(x.shape)
+    if weight is None and bias is None:
+        return out
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    if weight is not None:
+        out = out * as_tensor(weight).reshape(shape)
+    return out if bias is None else out + as_tensor(bias).reshape(shape)
+
+
+def instance_norm(
+    input: TensorLike,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each channel of each sample with mean 0 and variance 1 (Ulyanov et al. 2016).
+
+    Args:
+        input: (N, C, …) with at least one further axis.
+        running_mean, running_var: (C,), the means over the batch; changed in place if given.
+        use_input_stats: normalise by each sample's statistics, not by the running ones.
+    """
+    x = as_tensor(input if weight is None else like(input, weight))
+    if x.ndim < 3:
+        raise ValueError(f"instance_norm expects (N, C, …) with spatial axes, got {x.shape}")
+    if not use_input_stats:
+        return batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
+    count = int(np.prod(x.shape[2:]))
+    if count == 1:
+        raise ValueError(
+            f"Expected more than 1 spatial element when training, got input size {x.shape}"
+        )
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    mean, centered, variance = _moments(x, tuple(range(2, x.ndim)))
+    if running_mean is not None:
+        _update(running_mean, mean.data.reshape(x.shape[:2]).mean(0), momentum)
+    if running_var is not None:
+        unbiased = variance.data.reshape(x.shape[:2]).mean(0) * (count / (count - 1))
+        _update(running_var, unbiased, momentum)
+    return _affine(centered, 1 / np.sqrt(variance + eps), weight, bias, shape)
+
+
+def local_response_norm(
+    input: TensorLike, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """x / (k + α mean of x² over ``size`` neighbouring channels)^β (Krizhevsky et al. 2012).
+
+    As in PyTorch the mean runs over ``size`` channels, zeros beyond the edges included.
+
+    Args:
+        input: (N, C, …).
+    """
+    x = as_tensor(input)
+    if x.ndim < 3:
+        raise ValueError(f"Expected 3D or higher dimensionality input (got {x.ndim} dimensions)")
+    if size < 1:
+        raise ValueError(f"local_response_norm: size must be positive, got {size}")
+    before, after = size // 2, (size - 1) // 2
+    squares = np.pad(x * x, ((0, 0), (before, after), *((0, 0),) * (x.ndim - 2)))
+    total: Any = 0
+    for shift in range(size):
+        total = total + squares[:, shift : shift + x.shape[1]]
+    return x / np.power(total * (alpha / size) + k, beta)
+
+
+def normalize(
+    input: TensorLike, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: None = None
+) -> Tensor:
+    """x / max(‖x‖ₚ, eps) along ``dim``: vectors of unit length.
+
+    >>> normalize([[3.0, 4.0]])
+    Tensor([[0.6, 0.8]])
+    """
+    from nn.functional._distance import vector_norm
+
+    x = as_tensor(input)
+    return x / np.maximum(vector_norm(x, p, dim, keepdims=True), eps)
