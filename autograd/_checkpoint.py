@@ -1,14 +1,22 @@
-"""checkpoint: keep nothing of a stretch of computation, and compute it again in the backward pass."""
+"""checkpoint: keep nothing of a stretch of computation, compute it again going backwards."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from autograd._graph import STATE, GraphError, enable_grad, saved_tensors_hooks
+from autograd._graph import (
+    STATE,
+    WRITES,
+    GraphError,
+    enable_grad,
+    next_sequence,
+    saved_tensors_hooks,
+)
 from autograd._random import generator
+from autograd._tensor import Tensor
 
 __all__ = ["checkpoint"]
 
@@ -22,7 +30,8 @@ def checkpoint(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     from the library's generator are the same the second time.
 
     Raises:
-        GraphError: in the backward pass, if the second call computed something else.
+        GraphError: in the backward pass, if the second call computed something else, or could not
+            compute the same because an argument was changed in place since.
 
     Source: Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016.
 
@@ -49,12 +58,15 @@ class _Run:
         self.kwargs = kwargs
         self.scope = STATE.get().scope
         self.random_state = generator().bit_generator.state
+        self.sequence = next_sequence()
         self.kinds: list[tuple[tuple[int, ...], np.dtype[Any]]] = []  # of the arrays not kept
+        self.samples: list[Any] = []  # a few elements of each of them
         self.values: dict[int, Any] = {}  # computed again, waiting to be asked for
 
     def leave(self, array: Any) -> int:
         """In the first run: keep a number instead of the array."""
         self.kinds.append((array.shape, array.dtype))
+        self.samples.append(_some_of(array))
         return len(self.kinds) - 1
 
     def fetch(self, number: int) -> Any:
@@ -64,6 +76,14 @@ class _Run:
         return self.values.pop(number)
 
     def _run_again(self) -> None:
+        for array in _arrays_in((self.args, self.kwargs)):
+            line = WRITES.since(array, self.sequence)
+            if line is not None:
+                raise GraphError(
+                    f"an argument (shape {array.shape}) of a checkpointed function was changed in "
+                    f"place by {line}, so that the function cannot be called again to the same "
+                    "effect; write `x = x + …` instead of changing x, or change a copy"
+                )
         values: list[Any] = []
 
         def keep(array: Any) -> Any:
@@ -81,9 +101,38 @@ class _Run:
         finally:
             STATE.set(outer)
             random.state = state_now
-        if [(v.shape, v.dtype) for v in values] != self.kinds:
+        if [(v.shape, v.dtype) for v in values] != self.kinds or not all(
+            map(_agree, map(_some_of, values), self.samples)
+        ):
             raise GraphError(
                 "a checkpointed function computed something else when it was called again: it must "
-                "depend on its arguments and parameters only"
+                "depend on its arguments and parameters only, and these must not change before the "
+                "backward pass. Random numbers repeat if they are drawn from autograd.generator()"
             )
         self.values = dict(enumerate(values))
+
+
+def _arrays_in(tree: Any) -> Iterator[Any]:
+    """The arrays of the tensors in nested tuples, lists and dicts."""
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, tuple | list):
+        for item in tree:
+            yield from _arrays_in(item)
+    elif isinstance(tree, Tensor):
+        yield tree.data
+
+
+def _some_of(array: Any) -> Any:
+    """At most 64 elements, evenly spread: enough to notice that all of them have changed."""
+    return array.flat[:: max(1, -(-array.size // 64))]
+
+
+def _agree(now: Any, before: Any) -> bool:
+    if before.dtype.kind not in "fc" or not before.size:
+        return np.array_equal(now, before)
+    # Threads may add up in another order.
+    rtol = float(np.sqrt(np.finfo(before.dtype).eps))
+    with np.errstate(all="ignore"):
+        scale = np.abs(before[np.isfinite(before)]).max(initial=0)
+        return np.allclose(now, before, rtol, rtol * scale, equal_nan=True)

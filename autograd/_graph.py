@@ -152,13 +152,55 @@ class _GradMode:
         return _decorated(function, self.mode)
 
 
+_GENERATOR, _COROUTINE = 0x20, 0x80  # flags of code objects, as in `inspect`
+
+
 def _decorated(function: _F, mode: bool) -> _F:
     context = enable_grad if mode else no_grad
+    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    if flags & _GENERATOR:
+        return _decorated_generator(function, context)
+    if flags & _COROUTINE:
+
+        @wraps(function)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            with context():
+                return await function(*args, **kwargs)
+
+        return awaited  # type: ignore[return-value]
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         with context():
             return function(*args, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def _decorated_generator(function: _F, context: Callable[[], Any]) -> _F:
+    """The mode holds while the generator runs, and not for its caller while it waits."""
+
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        generator = function(*args, **kwargs)
+        resume, value = generator.send, None
+        try:
+            while True:
+                with context():
+                    try:
+                        result = resume(value)
+                    except StopIteration as stop:
+                        return stop.value
+                try:
+                    value = yield result
+                    resume = generator.send
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    resume, value = generator.throw, error
+        finally:
+            with context():
+                generator.close()
 
     return wrapper  # type: ignore[return-value]
 
@@ -492,17 +534,23 @@ class _Writes:
         frame = user_frame(2)
         entries[key] = (reference, self.latest, frame.f_code, frame.f_lasti)
 
+    def since(self, array: np.ndarray[Any, Any], sequence: int) -> str | None:
+        """The line of the last write to the buffer of ``array``, if it is newer than a node."""
+        entry = self._entries.get(id(owner(array)))
+        if entry is None or entry[1] <= sequence:
+            return None
+        return source_line(*entry[2:])
+
     def check(self, node: Node) -> None:
         """Raise if an array saved by ``node`` has been written since."""
         for array in node.saved or ():
             if isinstance(array, np.ndarray):
-                entry = self._entries.get(id(owner(array)))
-                if entry is not None and entry[1] > node.sequence:
+                line = self.since(array, node.sequence)
+                if line is not None:
                     raise GraphError(
                         f"{node.primitive.name} at {node.source} saved an array of shape "
-                        f"{array.shape} for its derivative, and {source_line(*entry[2:])} changed "
-                        "it in place since; write `x = x + …` instead of changing x, or change a "
-                        "copy"
+                        f"{array.shape} for its derivative, and {line} changed it in place since; "
+                        "write `x = x + …` instead of changing x, or change a copy"
                     )
 
 
@@ -607,7 +655,10 @@ def backpropagate(
             if slots is None:
                 slots = gradients[source] = [None] * primitive.n_outputs
                 heappush(waiting, (-source.sequence, source))
-            slots[node.index] = gradient
+            if hooks is not None and hooks.after:
+                (gradient,) = _run_after_hooks(node, hooks, (gradient,), gradient)
+            held = slots[node.index]
+            slots[node.index] = gradient if held is None else held + gradient
             continue
         saved = node.saved
         if type(saved) is not tuple:
@@ -633,30 +684,38 @@ def backpropagate(
             parts = _run_after_hooks(node, hooks, parts, gradient)
         if not retain_graph:
             node.saved = None
-        for edge, part in zip(edges, parts):  # noqa: B905 - the primitive sees to their number
-            if part is None:
-                continue
-            if isinstance(edge, Node):
-                if (part.shape != edge.shape and not batched) or part.dtype is not edge.dtype:
-                    part = _conform(part, edge, node, batched)
-                if edge not in gradients:
-                    gradients[edge] = part
-                    heappush(waiting, (-edge.sequence, edge))
+        try:
+            for edge, part in zip(edges, parts):
+                if part is None:
+                    if len(edges) == 1:  # `return` was forgotten: this would drop the gradient
+                        raise _no_gradient(node, part)
                     continue
-            else:
-                data = edge.data
-                if (part.shape != data.shape and not batched) or part.dtype is not data.dtype:
-                    part = _conform(part, data, node, batched)
-                if edge not in gradients:
-                    gradients[edge] = part
-                    continue
-            if edge in owned and not recording:
-                held = gradients[edge]
-                held += part
-                gradients[edge] = held  # NumPy scalars add into a new object
-            else:
-                gradients[edge] = gradients[edge] + part
-                owned.add(edge)
+                if isinstance(edge, Node):
+                    if (part.shape != edge.shape and not batched) or part.dtype is not edge.dtype:
+                        part = _conform(part, edge, node, batched)
+                    if edge not in gradients:
+                        gradients[edge] = part
+                        heappush(waiting, (-edge.sequence, edge))
+                        continue
+                else:
+                    data = edge.data
+                    if (part.shape != data.shape and not batched) or part.dtype is not data.dtype:
+                        part = _conform(part, data, node, batched)
+                    if edge not in gradients:
+                        gradients[edge] = part
+                        continue
+                if edge in owned and not recording:
+                    held = gradients[edge]
+                    held += part
+                    gradients[edge] = held  # NumPy scalars add into a new object
+                else:
+                    gradients[edge] = gradients[edge] + part
+                    owned.add(edge)
+        except AttributeError as error:
+            wrong = [p for p in parts if p is not None and not hasattr(p, "dtype")]
+            if wrong:
+                raise _no_gradient(node, wrong[0]) from error
+            raise
 
     if targets is None:
         return gradients
@@ -664,6 +723,15 @@ def backpropagate(
         if target in gradients:
             found[target] = gradients[target]
     return found
+
+
+def _no_gradient(node: Node, part: Any) -> GraphError:
+    """The error for a rule that returned nothing, or something that is no array."""
+    what = "None where a gradient is needed" if part is None else f"a {type(part).__name__}"
+    return GraphError(
+        f"the rule of {node.primitive.name} returned {what} ({node.source}); it must return an "
+        "array for each input, such as np.zeros_like(g) where there is no dependence"
+    )
 
 
 def _paths_to(
@@ -682,42 +750,81 @@ def _paths_to(
 
 
 def _run_output_hooks(node: Node, hooks: _NodeHooks, gradient: Any) -> Any:
+    wrap = node.primitive.wrap
+    if type(gradient) is list:  # of an operation with several outputs: a hook sees them all
+        for hook in hooks.before.values():
+            replaced = hook(tuple(None if g is None else wrap(g) for g in gradient))
+            if replaced is not None:
+                gradient = [
+                    new if new is None or old is None else _replacement(hook, new, old, wrap)
+                    for new, old in zip(replaced, gradient, strict=True)
+                ]
+        return gradient
     for hook in (*hooks.tensor.values(), *hooks.before.values()):
-        gradient = call_gradient_hook(hook, gradient, node.shape, node.primitive.wrap)
+        gradient = call_gradient_hook(hook, gradient, wrap)
     for reference in hooks.retain:
         tensor = reference()
-        if tensor is not None:
-            tensor._accumulate(gradient)
+        if tensor is not None and gradient.shape == node.shape:  # not a stack of several passes
+            tensor._accumulate(copy_of(gradient))
     return gradient
 
 
 def call_gradient_hook(
-    hook: Callable[[Any], Any], gradient: Any, shape: tuple[int, ...], wrap: Callable[[Any], Any]
+    hook: Callable[[Any], Any], gradient: Any, wrap: Callable[[Any], Any]
 ) -> Any:
     """Run a hook on a gradient: it sees a tensor, and may return a replacement."""
     replaced = hook(wrap(gradient))
-    if replaced is None:
-        return gradient
-    if not hasattr(replaced, "shape") or replaced.shape != shape:
+    return gradient if replaced is None else _replacement(hook, replaced, gradient, wrap)
+
+
+def _replacement(
+    hook: Callable[..., Any], new: Any, old: Any, wrap: Callable[[Any], Any]
+) -> Any:
+    """What a hook returned for a gradient, as gradients travel in this pass."""
+    if not hasattr(new, "shape") or new.shape != old.shape:
         raise GraphError(
             f"hook {getattr(hook, '__name__', hook)!r} must return None or a gradient of shape "
-            f"{shape}, got {getattr(replaced, 'shape', type(replaced).__name__)}"
+            f"{old.shape}, got {getattr(new, 'shape', type(new).__name__)}"
         )
-    # Without recording, gradients travel as arrays.
-    return replaced if type(gradient) is type(replaced) else getattr(replaced, "data", replaced)
+    if _is_array(old):
+        new = new if _is_array(new) else new.data
+    elif _is_array(new):
+        new = wrap(new)
+    if new.dtype == old.dtype:
+        return new
+    return (np.real(new) if new.dtype.kind == "c" else new).astype(old.dtype)
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray | np.generic)
+
+
+def copy_of(gradient: Any) -> Any:
+    """A gradient, array or tensor, in memory of its own."""
+    return np.array(gradient) if _is_array(gradient) else np.positive(gradient)
 
 
 def _run_after_hooks(
     node: Node, hooks: _NodeHooks, parts: Sequence[Any], gradient: Any
 ) -> Sequence[Any]:
     wrap = node.primitive.wrap
+    if type(gradient) is list:
+        shown: Any = tuple(None if g is None else wrap(g) for g in gradient)
+    else:
+        shown = wrap(gradient)
     for hook in hooks.after.values():
-        replaced = hook(tuple(None if p is None else wrap(p) for p in parts), wrap(gradient))
-        if replaced is not None:
-            parts = tuple(
-                new if new is None or type(old) is type(new) else getattr(new, "data", new)
-                for new, old in zip(replaced, parts, strict=True)
+        replaced = hook(tuple(None if p is None else wrap(p) for p in parts), shown)
+        if replaced is None:
+            continue
+        if not isinstance(replaced, tuple | list) or len(replaced) != len(parts):
+            raise GraphError(
+                f"hook {getattr(hook, '__name__', hook)!r} of {node.primitive.name} must return "
+                f"None or a tuple with one gradient for each of its {len(parts)} inputs"
             )
+        parts = tuple(
+            new if new is None or old is None else _replacement(hook, new, old, wrap)
+            for new, old in zip(replaced, parts)
+        )
     return parts
 
 

@@ -48,8 +48,16 @@ class View:
         with enable_grad():
             for view in reversed(stale):
                 link = view._view
+                if view._requires_grad and view._node is None:
+                    raise GraphError(
+                        f"a leaf that requires a gradient (shape {view.shape}) is a view of a "
+                        "tensor that has been written to in place since: its value before the "
+                        "write is what the gradient belongs to; make it from a copy of its base"
+                    )
                 call, args, attrs = link.step
                 again = call(link.parent, *args, **attrs)
+                if view._node is not None and view._node.hooks is not None:
+                    _move_retained(view, view._node, again._node)
                 view._node = again._node
                 view._requires_grad = again._requires_grad
                 link.version = self.family.version
@@ -91,19 +99,39 @@ def attach_view(
     out._view = View(parent, (call, args, attrs), parent._view.family)
 
 
-def overwrite(x: Any, value: Any, steps: list[Step], index: Any) -> tuple[Any, Any]:
+def overwrite(x: Any, value: Any, steps: list[Step], index: Any) -> tuple[Any, Any, Any]:
     """Write ``value`` into ``x``, at ``index`` of the view that ``steps`` lead to.
 
     The forward of the one primitive behind all in-place writes. Returns x itself and, where
-    recorded, a mask that is False at the places written.
+    recorded, a mask that is False at the places written, and a mask of the values that stayed
+    there where the index names a place more than once (None if it does not).
     """
     _view_of(x, steps)[index] = value
     if not is_grad_enabled():
-        return x, None
+        return x, None, None
     # Laid out in memory like x, so that the same steps give views of it.
     mask = np.ones_like(x, dtype=bool, order="K", subok=False)
-    _view_of(mask, steps)[index] = False
-    return x, mask
+    region = _view_of(mask, steps)
+    region[index] = False
+    return x, mask, _last_written(region, index) if _may_repeat(index) else None
+
+
+def _may_repeat(index: Any) -> bool:
+    """Whether the index holds lists or arrays of integers, which may name a place twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(
+        isinstance(part, np.ndarray | list | tuple) and np.asarray(part).dtype.kind in "iu"
+        for part in parts
+    )
+
+
+def _last_written(region: Any, index: Any) -> Any:
+    """Which values of a write are the last one to their place; None if all are."""
+    order = np.empty(region.shape, np.intp)
+    numbers = np.arange(order[index].size).reshape(order[index].shape)
+    order[index] = numbers
+    last = order[index] == numbers
+    return None if last.all() else last
 
 
 def _view_of(array: Any, steps: list[Step]) -> Any:
@@ -151,6 +179,8 @@ def assign(
         WRITES.note(base.data)
         node = written._node
         node.sequence = WRITES.latest  # made by this very write: it does not spoil its own node
+        if base._node is not None and base._node.hooks is not None:
+            _move_retained(base, base._node, node)
         base._node = node
         base._requires_grad = True
         if base._extra is not None and base._extra.name is not None:
@@ -160,6 +190,14 @@ def assign(
         WRITES.note(base.data)
     if base._view is not None:
         base._view.family.version += 1
+
+
+def _move_retained(tensor: Tensor, old: Any, new: Any) -> None:
+    """A tensor that keeps its gradient keeps that of its new value."""
+    kept = [reference for reference in old.hooks.retain if reference() is tensor]
+    if kept:
+        old.hooks.retain = [r for r in old.hooks.retain if r() is not tensor]
+        new.add_hooks().retain += kept
 
 
 def _refuse_leaf(tensor: Tensor, base: Tensor) -> None:
@@ -173,5 +211,3 @@ def _refuse_leaf(tensor: Tensor, base: Tensor) -> None:
                 "value before the write is what the gradient belongs to. Write into a copy "
                 "(y = x * 1), or update it under autograd.no_grad()"
             )
-
-

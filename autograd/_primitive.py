@@ -13,8 +13,8 @@ parameters say what it reads, and only that is saved:
 
 from __future__ import annotations
 
-import inspect
 import sys
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -100,6 +100,7 @@ class Primitive:
         self.vjp: Callable[..., Sequence[Any]] = self._vjp
         self._precondition: Callable[..., None] | None = None
         self._rules: dict[str, _Rule] = {}
+        self.constant_inputs: tuple[str, ...] = ()  # those with rule None
         self._joint: _Rule | None = None
         # For each bit mask of inputs that need a gradient: which positions to save.
         self._keep: dict[int, tuple[bool, ...]] = {}
@@ -111,7 +112,16 @@ class Primitive:
             self.call = _binary(self)
         else:
             self.call = _general(self)
-        self.__signature__ = _signature_of(forward, self.inputs)
+
+    @property
+    def __signature__(self) -> Any:
+        """For ``help`` and completion."""
+        import inspect  # only when asked: it is slow to import
+
+        if not isinstance(self.forward, np.ufunc):
+            return inspect.signature(self.forward)
+        kind = inspect.Parameter.POSITIONAL_ONLY
+        return inspect.Signature([inspect.Parameter(name, kind) for name in self.inputs])
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
         return self.call(*args, **attrs)
@@ -127,17 +137,23 @@ class Primitive:
         The function gets the gradient ``g`` of the output (a list for several outputs) and what
         its other parameters name, and returns the gradient of the input, of the output's shape
         where the input was broadcast. Without a name it is for all inputs at once and returns a
-        sequence, unless there is only one input.
+        sequence, unless there is only one input. ``f.rule("b")(None)`` says that the output does
+        not depend smoothly on ``b``: no gradient flows there.
         """
         if len(which) == 1 and callable(which[0]):
             return self._declare(which[0], None)
         return lambda function: [self._declare(function, name) for name in which][0]
 
-    def _declare(self, function: Rule, name: str | None) -> Rule:
+    def _declare(self, function: Rule | None, name: str | None) -> Rule | None:
         if name is None and len(self.inputs) == 1 and not self.variadic:
             name = self.inputs[0]
         if name is not None and name not in self.inputs:
             raise TypeError(f"{self.name} has no input {name!r}, only {self.inputs}")
+        if function is None:
+            assert name is not None
+            self.constant_inputs += (name,)
+            self.vjp = self._vjp
+            return None
         label = self.name + (f".rule({name})" if name is not None else ".rule")
         # A traceback should say whose rule it is in.
         code = function.__code__.replace(co_name=label, co_qualname=label)
@@ -212,6 +228,7 @@ class Primitive:
         except Exception:
             return error
         explained._explained = True  # type: ignore[attr-defined]
+        explained.operation = (self, tuple(args))  # type: ignore[attr-defined]
         return explained
 
     # ---------------------------------------------------------------------- differentiating
@@ -244,7 +261,9 @@ class Primitive:
             return joint.for_all(gradient, saved, node, needs)
         return [
             None
-            if edge is None or (wanted is not None and edge not in wanted)
+            if edge is None
+            or (wanted is not None and edge not in wanted)
+            or name in self.constant_inputs
             else self._rules[name].apply(gradient, saved, node)
             for name, edge in zip(self.inputs, edges, strict=True)
         ]
@@ -254,7 +273,7 @@ class Primitive:
         assert node.attrs is not None
         recording = any(isinstance(g, Tensor) for g in gradients)
         filled = []
-        for g, (shape, dtype) in zip(gradients, node.attrs["outputs"], strict=True):
+        for g, (shape, dtype, _) in zip(gradients, node.attrs["outputs"], strict=True):
             if g is None:
                 g = _wrap(np.zeros(shape, dtype)) if recording else np.zeros(shape, dtype)
             filled.append(g)
@@ -300,8 +319,9 @@ def _output_edge(node: Node, index: int) -> Node:
     if node.primitive.n_outputs == 1:
         return node
     assert node.attrs is not None
-    shape, dtype = node.attrs["outputs"][index]
-    return _output_node(node, index, shape, dtype)
+    shape, dtype, made = node.attrs["outputs"][index]
+    # The one that the user's tensor has, if it lives: it may have hooks, or be an input of `grad`.
+    return (made and made()) or _output_node(node, index, shape, dtype)
 
 
 def _linked(array: Any, edge: Any) -> Tensor:
@@ -326,7 +346,7 @@ class _Rule:
     def __init__(self, owner: Primitive, function: Rule, name: str | None) -> None:
         self.primitive = owner
         self.function = function
-        self.parameters = tuple(inspect.signature(function).parameters)[1:]
+        self.parameters = _parameters(function)[0][1:]
         slots = (*owner.inputs, *owner.outputs, *owner.aux)
         fetchers: list[tuple[str, Any]] = []
         positions: list[int] = []
@@ -375,6 +395,11 @@ class _Rule:
                 slots = (*owner.inputs, *owner.outputs, *owner.aux)
                 args.append(saved[slots.index(parameter) + shift])
         parts = self.function(gradient, *args)
+        if not isinstance(parts, tuple | list) or len(parts) != count:
+            raise GraphError(
+                f"the rule of {owner.name} must return one gradient for each of its {count} "
+                f"inputs, in a tuple, got {_described(parts)}"
+            )
         return [part if need else None for part, need in zip(parts, needs, strict=True)]
 
 
@@ -591,7 +616,7 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
             if primitive._shapes_wanted:
                 saved = (*saved, tuple([np.shape(a) for a in arrays]))
             if several:
-                layout = tuple((out.shape, out.dtype) for out in outs)
+                layout: list[Any] = [(out.shape, out.dtype, None) for out in outs]
                 attrs = {**attrs, "outputs": layout}
                 carrier = _wrap(outs[0].data)
                 _record(primitive, tuple(edges), saved, carrier, attrs, state, tuple(arrays))
@@ -601,6 +626,7 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
                     if out.dtype.kind in "fc":
                         out._node = _output_node(source, index, out.shape, out.dtype)
                         out._requires_grad = True
+                        layout[index] = (out.shape, out.dtype, weakref.ref(out._node))
                 return outs
             out = outs[0]
             _record(primitive, tuple(edges), saved, out, attrs, state, tuple(arrays))
@@ -730,21 +756,31 @@ def implements(*numpy_functions: Callable[..., Any]) -> Callable[[Any], Any]:
     return register
 
 
+def _parameters(function: Any) -> tuple[tuple[str, ...], int, str | None]:
+    """A function's named parameters, how many stand before ``/``, and the name after ``*``.
+
+    Read off its code: importing ``inspect`` costs more than declaring all primitives.
+    """
+    code = function.__code__
+    count = code.co_argcount + code.co_kwonlyargcount
+    star = code.co_varnames[count] if code.co_flags & _VARARGS else None
+    return code.co_varnames[:count], code.co_posonlyargcount, star
+
+
+_VARARGS = 0x04  # inspect.CO_VARARGS
+
+
 def _inputs_of(forward: Callable[..., Any]) -> list[str]:
     if isinstance(forward, np.ufunc):
         return ["x"] if forward.nin == 1 else ["a", "b"]
-    names = []
-    for parameter in inspect.signature(forward).parameters.values():
-        if parameter.kind is parameter.POSITIONAL_ONLY:
-            names.append(parameter.name)
-        elif parameter.kind is parameter.VAR_POSITIONAL:
-            names.append("*" + parameter.name)
-    if not names:
+    names, before_slash, star = _parameters(forward)
+    inputs = [*names[:before_slash], *(["*" + star] if star else [])]
+    if not inputs:
         raise TypeError(
             f"{getattr(forward, '__name__', forward)} has no differentiable input: put its arrays "
             "before a '/' in the signature, as in `def f(x, /, axis=None)`"
         )
-    return names
+    return inputs
 
 
 def _attributes_of(
@@ -752,21 +788,13 @@ def _attributes_of(
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
     if isinstance(forward, np.ufunc):
         return (), {}
-    names: list[str] = []
-    defaults: dict[str, Any] = {}
-    for parameter in inspect.signature(forward).parameters.values():
-        if parameter.name not in inputs:
-            names.append(parameter.name)
-            if parameter.default is not parameter.empty:
-                defaults[parameter.name] = parameter.default
-    return tuple(names), defaults
-
-
-def _signature_of(forward: Callable[..., Any], inputs: Sequence[str]) -> inspect.Signature:
-    if isinstance(forward, np.ufunc):
-        kind = inspect.Parameter.POSITIONAL_ONLY
-        return inspect.Signature([inspect.Parameter(name, kind) for name in inputs])
-    return inspect.signature(forward)
+    names, _, _ = _parameters(forward)
+    positional = names[: forward.__code__.co_argcount]
+    values = getattr(forward, "__defaults__", None) or ()
+    defaults = dict(zip(positional[len(positional) - len(values) :], values, strict=True))
+    defaults.update(getattr(forward, "__kwdefaults__", None) or {})
+    attributes = tuple(name for name in names if name not in inputs)
+    return attributes, {name: defaults[name] for name in attributes if name in defaults}
 
 
 def _described(arg: Any) -> str:

@@ -22,6 +22,8 @@ from autograd._graph import (
     RemovableHandle,
     backpropagate,
     call_gradient_hook,
+    copy_of,
+    enable_grad,
     is_grad_enabled,
 )
 
@@ -202,22 +204,28 @@ class Tensor:
         >>> w.grad
         Tensor([10., 20.])
         """
+        if create_graph and not is_grad_enabled():
+            with enable_grad():
+                return self.backward(gradient, retain_graph, create_graph)
         root = _root(self, gradient, create_graph)
         retain = create_graph if retain_graph is None else retain_graph
         gradients = backpropagate([root], retain_graph=retain, recording=create_graph)
-        shared: set[int] = set()
+        shared: set[int] = {id(root[1])}
         for leaf in list(gradients):
-            if create_graph:
-                part = gradients.pop(leaf)
-                if id(part) in shared:  # two leaves must not share one .grad
-                    part = np.positive(part)
-                shared.add(id(part))
-            else:
-                part = _take(gradients, leaf)
-            if leaf._extra is not None and leaf._extra.hooks:
-                for hook in leaf._extra.hooks.values():
-                    part = call_gradient_hook(hook, part, leaf.shape, _as_result)
+            hooks = leaf._extra.hooks if leaf._extra is not None else ()
+            if not (create_graph or hooks):
+                leaf._accumulate(_take(gradients, leaf))
+                continue
+            part = _as_result(gradients.pop(leaf)) if create_graph else gradients.pop(leaf)
+            for hook in hooks and list(hooks.values()):
+                part = call_gradient_hook(hook, part, _as_result)
+            # No two leaves share one .grad, nor does a user's tensor or a constant of the graph.
+            aliased = hooks or not part._requires_grad or part.data.base is not None
+            if aliased or id(part) in shared:
+                part = copy_of(part)
+            shared.add(id(part))
             leaf._accumulate(part)
+        return None
 
     def _accumulate(self, gradient: Any) -> None:
         """Add to ``.grad``; an array given here belongs to this tensor from now on."""
@@ -439,6 +447,8 @@ class Tensor:
         def __getitem__(self, index: Any) -> Tensor: ...
         def __setitem__(self, index: Any, value: TensorLike) -> None: ...
         @property
+        def graph(self) -> Any: ...
+        @property
         def T(self) -> Tensor: ...  # noqa: N802 - NumPy's name
         @property
         def mT(self) -> Tensor: ...  # noqa: N802 - NumPy's name
@@ -565,6 +575,9 @@ def grad(
     >>> dy.item(), d2y.item()
     (27.0, 18.0)
     """
+    if create_graph and not is_grad_enabled():
+        with enable_grad():
+            return grad(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused)
     outs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     ins = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     if grad_outputs is None:
@@ -596,8 +609,8 @@ def grad(
             results.append(None)
             continue
         if x._node is None and x._extra is not None:
-            for hook in x._extra.hooks.values():
-                gradient = call_gradient_hook(hook, gradient, x.shape, _as_result)
+            for hook in list(x._extra.hooks.values()):
+                gradient = call_gradient_hook(hook, gradient, _as_result)
         if x.dtype.kind == "c":
             gradient = np.conj(gradient)
         if not create_graph:

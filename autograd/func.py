@@ -12,7 +12,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from autograd._graph import GraphError, backpropagate, enable_grad, iterate_leaves, topological_order
+from autograd._graph import (
+    GraphError,
+    backpropagate,
+    enable_grad,
+    is_grad_enabled,
+    iterate_leaves,
+    topological_order,
+)
 from autograd._tensor import Tensor
 
 __all__ = [
@@ -72,7 +79,7 @@ def _flatten_each(trees: list[Tree]) -> tuple[list[Any], Callable[[Sequence[Any]
 
 def _variable(value: Any) -> Tensor:
     """A fresh input: linked to the tensor it comes from, so that outer transforms see through."""
-    if isinstance(value, Tensor) and value.requires_grad:
+    if isinstance(value, Tensor) and value.requires_grad and is_grad_enabled():
         return np.positive(value)  # a copy: the function may write into its argument
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = float(value)
@@ -88,7 +95,9 @@ def _variable(value: Any) -> Tensor:
 class _Call:
     """One call of a function on fresh inputs, recorded, with its graph at hand."""
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums) -> None:
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums
+    ) -> None:
         self.single = isinstance(argnums, int)
         numbers = [argnums] if isinstance(argnums, int) else list(argnums)
         for n in numbers:
@@ -96,7 +105,10 @@ class _Call:
                 raise ValueError(f"argnums {n} with {len(args)} arguments")
         numbers = [n % len(args) for n in numbers]
         leaves, self.rebuild = flatten(tuple(args[n] for n in numbers))
-        self.nested = any(isinstance(x, Tensor) and x.requires_grad for x in leaves)
+        self.enabled = is_grad_enabled()
+        self.nested = self.enabled and any(
+            isinstance(x, Tensor) and x.requires_grad for x in leaves
+        )
         self.inputs = [_variable(x) for x in leaves]
         full = list(args)
         for n, tree in zip(numbers, self.rebuild(self.inputs), strict=True):
@@ -112,8 +124,8 @@ class _Call:
     def recording_needed(self, outs: Sequence[Tensor]) -> bool:
         """Whether derivatives of the result may be asked for: by an outer transform, or with
         respect to tensors that the function closes over."""
-        if self.nested:
-            return True
+        if self.nested or not self.enabled:
+            return self.nested
         own = {id(x) for x in self.inputs}
         nodes = topological_order([o._node for o in outs if o._node is not None])
         return any(id(leaf) not in own for leaf in iterate_leaves(nodes))
@@ -134,6 +146,9 @@ def _pull(
     batch: int | None = None,
 ) -> list[Tensor]:
     """Gradients of ``inputs``; with ``batch``, for stacks of that many cotangents."""
+    if recording and not is_grad_enabled():
+        with enable_grad():
+            return _pull(outs, cotangents, inputs, recording, retain, batch)
     roots = []
     for out, cotangent in zip(outs, cotangents, strict=True):
         if not out.requires_grad:
@@ -169,6 +184,10 @@ def _pull(
 def _tensors(output: Tree) -> tuple[list[Tensor], Callable[[Sequence[Any]], Tree]]:
     leaves, rebuild = flatten(output)
     return [x if isinstance(x, Tensor) else Tensor(x) for x in leaves], rebuild
+
+
+def _any_tracked(values: Sequence[Any]) -> bool:
+    return any(isinstance(value, Tensor) and value.requires_grad for value in values)
 
 
 def _scalar(output: Any, transform: str) -> Tensor:
@@ -270,7 +289,9 @@ def per_example_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Call
         if not gradients:
             raise ValueError("per_example_grad needs at least one example")
         rebuild = gradients[0][1]
-        return rebuild([np.stack(column) for column in zip(*(g for g, _ in gradients), strict=True)])
+        return rebuild(
+            [np.stack(column) for column in zip(*(g for g, _ in gradients), strict=True)]
+        )
 
     return wrapper
 
@@ -278,7 +299,9 @@ def per_example_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Call
 # ------------------------------------------------------------------------------ products with Jacobians
 
 
-def vjp(function: Callable[..., Any], *primals: Tree) -> tuple[Tree, Callable[[Tree], tuple[Tree, ...]]]:
+def vjp(
+    function: Callable[..., Any], *primals: Tree
+) -> tuple[Tree, Callable[[Tree], tuple[Tree, ...]]]:
     """The value of f and a function from cotangents of the output to gradients of the inputs.
 
     >>> out, pull_back = vjp(lambda x: x**2, np.array([1.0, 2.0]))
@@ -293,16 +316,14 @@ def vjp(function: Callable[..., Any], *primals: Tree) -> tuple[Tree, Callable[[T
         given, _ = flatten(cotangents)
         if len(given) != len(outs):
             raise GraphError(f"{len(given)} cotangents for {len(outs)} outputs")
-        record = recording or any(isinstance(c, Tensor) and c.requires_grad for c in given)
+        record = is_grad_enabled() and (recording or _any_tracked(given))
         gradients = _pull(outs, given, call.inputs, record, retain=True)
         return tuple(call.rebuild(gradients))
 
     return rebuild([_result(o, recording) for o in outs]), pull_back
 
 
-def linearize(
-    function: Callable[..., Any], *primals: Tree
-) -> tuple[Tree, Callable[..., Tree]]:
+def linearize(function: Callable[..., Any], *primals: Tree) -> tuple[Tree, Callable[..., Tree]]:
     """The value of f, and its Jacobian at the primals as a function of tangents.
 
     f is evaluated once, however often the linear function is called.
@@ -322,7 +343,7 @@ def linearize(
         given, _ = flatten(tangents)
         if len(given) != len(call.inputs):
             raise GraphError(f"{len(given)} tangents for {len(call.inputs)} inputs")
-        nested = recording or any(isinstance(t, Tensor) and t.requires_grad for t in given)
+        nested = is_grad_enabled() and (recording or _any_tracked(given))
         for t, x in zip(given, call.inputs, strict=True):
             if np.shape(t) != x.shape:
                 raise GraphError(f"tangent of shape {np.shape(t)} for an input of shape {x.shape}")
@@ -403,9 +424,7 @@ def jacfwd(function: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., 
         pulled = _pull(outs, starts, call.inputs, recording=True)
         columns: list[list[Tensor]] = []  # columns[input][output], stacked over input elements
         for g, x in zip(pulled, call.inputs, strict=True):
-            columns.append(
-                _pull([g], [_basis(x)], starts, recording, retain=True, batch=x.size)
-            )
+            columns.append(_pull([g], [_basis(x)], starts, recording, retain=True, batch=x.size))
         results = []
         for k, out in enumerate(outs):
             blocks = [

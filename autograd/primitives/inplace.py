@@ -13,11 +13,12 @@ from autograd._primitive import attach, implements, plain, primitive, sample
 
 
 @primitive(
-    aux=("mask",),
+    aux=("mask", "last"),
     samples=(
         sample((3, 4), (4,), steps=[], index=1),
         sample((3, 4), 2.5, steps=[], index=(slice(None), np.array([0, 2]))),
         sample((3, 4), (2,), steps=[(np.transpose, (), {})], index=(slice(None, None, 2), 0)),
+        sample((3, 4), (3, 4), steps=[], index=np.array([2, 0, 2])),
     ),
 )
 def write(x: Any, value: Any, /, steps: Any, index: Any) -> Any:
@@ -31,8 +32,10 @@ def _(g: Any, mask: Any) -> Any:
 
 
 @write.rule("value")
-def _(g: Any, steps: Any, index: Any) -> Any:
-    return read(g, steps, index)
+def _(g: Any, last: Any, steps: Any, index: Any) -> Any:
+    part = read(g, steps, index)
+    # Of values written to one place, the last one counts.
+    return part if last is None else np.where(last, part, 0)
 
 
 def _setitem(self: Any, index: Any, value: Any) -> None:
