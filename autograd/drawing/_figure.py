@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -131,6 +132,10 @@ class Figure:
                 at = self.groups[at].parent
             found = self._around[key] = tuple(chain)
         return found
+
+    def forget_nesting(self) -> None:
+        """To be called when a box or group has moved to another group."""
+        self._around.clear()
 
     def steps(self, link: Any) -> list[tuple[str, tuple[str, str, str]]]:
         """The way of a link through the groups: (group, (from, to, value)), ``""`` for a rim."""
@@ -448,22 +453,27 @@ def _group_repeats(figure: Figure) -> None:
                 kept += children[start:end]
             start = end
         figure.groups[key].children = kept
-    figure._around.clear()
+    figure.forget_nesting()
 
 
 def _cut_stretches(figure: Figure) -> None:
-    """Cut groups of very many children into stretches of about equal length, nested if need be."""
+    """Cut groups of very many children into stretches, and those into longer ones, if need be."""
+    steps = _first_and_last_steps(figure)
     for key in list(figure.groups):
-        level = 0
-        while len(figure.groups[key].children) > 3 * CHUNK:
+        level, length, most = 1, CHUNK, 3 * CHUNK
+        while len(figure.groups[key].children) > most:
             children = figure.groups[key].children
             kept = []
-            level += 1
-            for start in range(0, len(children), CHUNK):
-                part = children[start : start + CHUNK]
-                made = f"{key}#{level}.{start // CHUNK + 1}"
+            parts = -(-len(children) // length)
+            cuts = [len(children) * i // parts for i in range(parts + 1)]
+            for i, (start, end) in enumerate(pairwise(cuts), 1):
+                part = children[start:end]
+                made = f"{key}#{level}.{i}"
+                first = min(steps[child][0] for child in part)
+                last = max(steps[child][1] for child in part)
+                steps[made] = (first, last)
                 figure.groups[made] = Group(
-                    made, f"part {start // CHUNK + 1}", key, "stretch", part
+                    made, f"steps {first + 1}–{last + 1}", key, "stretch", part
                 )
                 for child in part:
                     if child in figure.boxes:
@@ -472,7 +482,19 @@ def _cut_stretches(figure: Figure) -> None:
                         figure.groups[child].parent = made
                 kept.append(made)
             figure.groups[key].children = kept
-    figure._around.clear()
+            level, length, most = level + 1, 10, 25
+    figure.forget_nesting()
+
+
+def _first_and_last_steps(figure: Figure) -> dict[str, tuple[int, int]]:
+    """The first and last step of computation in each box and group."""
+    found: dict[str, tuple[int, int]] = {}
+    for key, box in figure.boxes.items():
+        step = box.node.step
+        for place in (key, *figure.around(key)):
+            low, high = found.get(place, (step, step))
+            found[place] = (min(low, step), max(high, step))
+    return found
 
 
 def _count(figure: Figure) -> None:

@@ -24,6 +24,8 @@ SEPARATION = 22.0  # between two boxes of a layer
 LANE = 9.0  # width of an edge that passes through a layer
 MARGIN = 12.0  # inside a group, left, right and below
 TITLE = 24.0  # height of a group's title
+ASIDE = 0.02  # how much a parameter pulls at what reads it, against 1
+STRAIGHT = 8.0  # how much the parts of an edge that crosses layers pull at each other
 
 
 @dataclass(slots=True)
@@ -67,17 +69,28 @@ class Arrangement:
 # ------------------------------------------------------------------------------ ranks and orders
 
 
-def arrange(figure: Figure) -> dict[str, Arrangement]:
-    """Ranks and orders inside every group of a figure, folded ones included."""
-    wanted: dict[str, dict[tuple[str, str, str], None]] = {key: {} for key in figure.groups}
+def arrange(figure: Figure, everything: bool = False) -> dict[str, Arrangement]:
+    """Ranks and orders inside the groups that are open, or, if asked, inside every group."""
+    keys = list(figure.groups) if everything else figure.visible_groups()
+    wanted: dict[str, dict[tuple[str, str, str], None]] = {key: {} for key in keys}
     for link in figure.links:
         for group, chain in figure.steps(link):
-            wanted[group][chain] = None
+            if group in wanted:
+                wanted[group][chain] = None
     aside = {key for key, box in figure.boxes.items() if box.form in ("parameter", "constant")}
     return {
-        key: _Group(group.children, list(wanted[key]), aside).arrange()
-        for key, group in figure.groups.items()
+        key: _Group(figure.groups[key].children, list(wanted[key]), aside).arrange()
+        if everything or not figure.groups[key].folded
+        else _ports_only(list(wanted[key]))
+        for key in keys
     }
+
+
+def _ports_only(chains: Sequence[tuple[str, str, str]]) -> Arrangement:
+    """What a folded group shows to the outside."""
+    ins = list(dict.fromkeys(value for start, _, value in chains if start == ""))
+    outs = list(dict.fromkeys(value for _, end, value in chains if end == ""))
+    return Arrangement([], [], {}, ins, outs)
 
 
 class _Group:
@@ -415,7 +428,7 @@ def _coordinates(
             y += PORT_GAP - 8.0
             continue
         if is_port:
-            y += PORT_GAP - GAP - margin + margin
+            y += PORT_GAP - GAP
             bands.append((y, y))
             continue
         height = max(sizes[number][1] for number in layer)
@@ -465,9 +478,9 @@ def _align(
             theirs = (ports_out if side == "above" else ports_in)[other].get(value, 0.0)
             weight = 1.0
             if cell.kind == "lane" and cells[other].kind == "lane":
-                weight = 8.0
+                weight = STRAIGHT
             elif side == "above" and cells[other].feeds:
-                weight = 0.02
+                weight = ASIDE
             found.append((weight, x[other] + theirs - mine))
         return found
 
@@ -485,7 +498,7 @@ def _align(
                 wanted.append(
                     sum(w * at for w, at in found) / total if total else x[number]
                 )
-                weights.append(max(total, 0.01) * (0.02 if cells[number].feeds else 1.0))
+                weights.append(max(total, 0.01) * (ASIDE if cells[number].feeds else 1.0))
             for number, at in zip(
                 layer, _separate(wanted, weights, [widths[n] for n in layer]), strict=True
             ):
