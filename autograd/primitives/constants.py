@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from autograd._primitive import attach, constant, implements, plain
-from autograd._tensor import Tensor, _wrap, as_tensor
+from autograd._tensor import Tensor, _wrap, as_tensor, no_rule_message
 from autograd.primitives.arithmetic import positive
-from autograd.primitives.ufuncs import CONSTANT
+from autograd.primitives.ufuncs import CONSTANT, wants_gradient
 
 
 def named(*names: str) -> list[Callable[..., Any]]:
@@ -49,6 +49,34 @@ TEXT = named("array2string", "array_repr", "array_str", "save", "savez", "savez_
 constant(*STEPS, *TESTS, *WHOLE_NUMBERS, *PLACES, *ABOUT, *TEXT)
 CONSTANT.update(f for f in (*STEPS, *TESTS, *WHOLE_NUMBERS) if isinstance(f, np.ufunc))
 CONSTANT.add(np.floor_divide)
+
+
+# No rule, but answered by NumPy for tensors whose gradient nobody wants, such as labels.
+UNDIFFERENTIATED = named(
+    *("unique", "unique_all", "unique_counts", "unique_inverse", "unique_values"),
+    *("intersect1d", "setdiff1d", "setxor1d", "union1d"),
+    *("histogram", "histogram2d", "histogramdd", "histogram_bin_edges"),
+    *("packbits", "unpackbits", "poly", "roots", "polyfit", "polydiv", "real_if_close"),
+)
+
+
+def _undifferentiated(function: Callable[..., Any]) -> None:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if _any_wants_gradient((*args, *kwargs.values())):
+            raise TypeError(no_rule_message(function))
+        return function(*plain(args), **{k: plain(v) for k, v in kwargs.items()})
+
+    implements(function)(call)
+
+
+def _any_wants_gradient(values: Any) -> bool:
+    return any(
+        _any_wants_gradient(v) if isinstance(v, list | tuple) else wants_gradient(v) for v in values
+    )
+
+
+for _function in UNDIFFERENTIATED:
+    _undifferentiated(_function)
 
 
 def _step(name: str) -> None:

@@ -354,4 +354,64 @@ def trim_zeros(filt: Any, trim: str = "fb", **kwargs: Any) -> Any:
     return filt[start : int(nonzero[-1]) + 1 if "b" in trim else None]
 
 
+@implements(np.apply_along_axis)
+def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """A function of vectors applied to each vector along an axis, one call for each.
+
+    >>> from autograd import Tensor
+    >>> apply_along_axis(np.sum, 0, Tensor([[1.0, 2.0], [3.0, 4.0]]))
+    Tensor([4., 6.])
+    """
+    x = as_tensor(arr)
+    axis = axis_in(axis, x.ndim)
+    around = x.shape[:axis] + x.shape[axis + 1 :]
+    if 0 in around:
+        raise ValueError("apply_along_axis of an array without elements")
+    results = []
+    for place in np.ndindex(*around):
+        line = x[(*place[:axis], slice(None), *place[axis:])]
+        results.append(as_tensor(func1d(line, *args, **kwargs)))
+    inner = results[0].ndim
+    stacked = np.reshape(np.stack(results), around + results[0].shape)
+    # The axes of each result take the place of the axis.
+    order = [*range(axis), *range(len(around), len(around) + inner), *range(axis, len(around))]
+    return np.transpose(stacked, order)
+
+
+@implements(np.apply_over_axes)
+def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+    """A function ``func(a, axis)`` applied over one axis after the other, keeping the axes."""
+    x = as_tensor(a)
+    for axis in np.atleast_1d(plain(axes)).tolist():
+        axis = axis_in(axis, a.ndim)
+        result = func(x, axis)
+        x = np.expand_dims(result, axis) if result.ndim == x.ndim - 1 else result
+    return x
+
+
+@implements(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
+    """All windows of a shape in x; the axes of the window come last. Here it is a copy.
+
+    >>> from autograd import Tensor
+    >>> sliding_window_view(Tensor([1.0, 2.0, 3.0]), 2)
+    Tensor([[1., 2.],
+            [2., 3.]])
+    """
+    x = as_tensor(x)
+    windows = tuple(window_shape) if isinstance(window_shape, tuple | list) else (window_shape,)
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if len(windows) != len(axes):
+        raise ValueError(f"sliding_window_view: window {windows} for {len(axes)} axes")
+    for width, a in zip(windows, axes):
+        a = axis_in(a, x.ndim)
+        if not 0 <= width <= x.shape[a]:
+            raise ValueError(f"a window of {width} does not fit into an axis of {x.shape[a]}")
+        places = np.arange(x.shape[a] - width + 1)[:, None] + np.arange(width)
+        x = np.moveaxis(np.take(x, places, a), a + 1, -1)
+    return x
+
+
 attach("repeat", repeat)

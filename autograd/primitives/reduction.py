@@ -224,8 +224,8 @@ def drop_axes(x: Any, axis: Axis, keepdims: bool) -> Any:
 
 
 sum_ = total_of(_sum, np.add, np.sum)
-max_ = _extreme_of(_max, np.maximum, np.max)
-min_ = _extreme_of(_min, np.minimum, np.min)
+max_ = _extreme_of(_max, np.maximum, np.max, np.amax)
+min_ = _extreme_of(_min, np.minimum, np.min, np.amin)
 mean_ = publish(_mean_of, "mean", _mean.__doc__, np.mean)
 
 STABLE = (
