@@ -155,6 +155,10 @@ class _GradMode:
 _GENERATOR, _COROUTINE = 0x20, 0x80  # flags of code objects, as in `inspect`
 
 
+# inspect.CO_GENERATOR and CO_COROUTINE; importing `inspect` would take a while.
+_GENERATOR, _COROUTINE = 0x20, 0x80
+
+
 def _decorated(function: _F, mode: bool) -> _F:
     context = enable_grad if mode else no_grad
     flags = getattr(getattr(function, "__code__", None), "co_flags", 0)

@@ -16,6 +16,8 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -805,10 +807,13 @@ def _described(arg: Any) -> str:
     return f"{label}{arg.dtype}{list(shape)}"
 
 
+# PyTorch's names of arguments that NumPy spells otherwise.
+_ARGUMENT_HABITS = {"dim": "axis", "keepdim": "keepdims", "dims": "axes", "input": "x"}
+
+
 def _unknown_argument(primitive: Primitive, unknown: set[str]) -> str:
-    habits = {"dim": "axis", "keepdim": "keepdims", "dims": "axes", "input": "x"}
     name = sorted(unknown)[0]
-    hint = f"; NumPy's name is {habits[name]}=" if name in habits else ""
+    hint = f"; NumPy's name is {_ARGUMENT_HABITS[name]}=" if name in _ARGUMENT_HABITS else ""
     known = ", ".join((*primitive.inputs, *primitive.attributes))
     return f"{primitive.name} has no argument {name!r}{hint} (it has: {known})"
 
@@ -883,4 +888,29 @@ Tensor._call_ufunc = staticmethod(_call_ufunc)  # type: ignore[method-assign]
 
 def attach(name: str, function: Any) -> None:
     """Make a function a method, operator or property of Tensor."""
+    if type(function) is FunctionType and not name.startswith("_"):
+        function = _with_hints(name, function)
     setattr(Tensor, name, function)
+
+
+def _with_hints(name: str, function: FunctionType) -> Callable[..., Any]:
+    """The method, answering PyTorch's argument names with NumPy's."""
+    code = function.__code__
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    hints = {habit: meant for habit, meant in _ARGUMENT_HABITS.items() if meant in known}
+    if not hints:
+        return function
+
+    @wraps(function)
+    def method(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            for habit in kwargs:
+                if habit in hints and habit not in known:
+                    raise TypeError(
+                        f"{name} has no argument {habit!r}; NumPy's name is {hints[habit]}="
+                    ) from error
+            raise
+
+    return method
