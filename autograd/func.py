@@ -127,7 +127,7 @@ class _Call:
         if self.nested or not self.enabled:
             return self.nested
         own = {id(x) for x in self.inputs}
-        nodes = topological_order([o._node for o in outs if o._node is not None])
+        nodes = topological_order([o.node for o in outs if o.node is not None])
         return any(id(leaf) not in own for leaf in iterate_leaves(nodes))
 
     def pull_back(
@@ -161,8 +161,8 @@ def _pull(
             start = start.astype(out.dtype)
         if out.dtype.kind == "c":
             start = np.conj(start)
-        roots.append((out._node or out, start if recording else start.data))
-    targets = [x._node or x for x in inputs]
+        roots.append((out.node or out, start if recording else start.data))
+    targets = [x.node or x for x in inputs]
     found = backpropagate(
         roots,
         targets=targets,

@@ -19,6 +19,8 @@ _SUITES = tuple(
     sorted(path.stem for path in Path(__file__).with_name("workloads").glob("[!_]*.py"))
 )
 
+_BUSY = 0.3  # load per core above which threads wait for somebody else's work
+
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -74,6 +76,8 @@ def main(argv: list[str] | None = None) -> int:
     pace = Pace(rounds=rounds, seconds=seconds, gap=options.gap, threads=options.threads)
     described = machine(pace)
     print("\n".join(f"{key}: {value}" for key, value in described.items()), end="\n\n")
+    if hasattr(os, "getloadavg") and os.getloadavg()[0] > _BUSY * _cores():
+        print("The machine is busy: do not rely on these numbers.\n", file=sys.stderr)
     tables = []
     for name, workloads in suites.items():
         for workload in workloads:

@@ -40,7 +40,7 @@ def python_of(environment: Environment) -> Path:
 
     print(f"making the environment of {environment.name}", file=sys.stderr, flush=True)
     venv.create(folder, clear=True, with_pip=True)
-    pip = [python, "-I", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip = [str(python), "-I", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     done = subprocess.run(
         [*pip, *arguments], cwd=folder, capture_output=True, text=True, check=False
     )

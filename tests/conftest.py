@@ -1,6 +1,7 @@
 """How deep Hypothesis digs, and measurements shown after the run.
 
-The environment variable HYPOTHESIS_PROFILE chooses a depth: `quick` while working, `ci` before landing.
+The environment variable HYPOTHESIS_PROFILE chooses a depth: `quick` while working, `ci` before
+landing.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def trailing(slices: Iterable[slice]) -> Index:
 def tap_slices(size: int, out: int, stride: int, before: int, offset: int) -> tuple[slice, slice]:
     """Windows for which a tap lies inside an axis, and the cells it then reads.
 
-    Window ``o`` reads cell ``o * stride + offset - before``. Returned are a slice of windows and the
-    slice of cells, of equal length; both are empty if the tap only ever meets padding.
+    Window ``o`` reads cell ``o * stride + offset - before``. Returned are a slice of windows and a
+    slice of cells, equally long; both are empty if the tap only ever meets padding.
 
     >>> tap_slices(size=5, out=5, stride=1, before=1, offset=0)
     (slice(1, 5, None), slice(0, 4, 1))
@@ -46,8 +46,8 @@ def tap_slices(size: int, out: int, stride: int, before: int, offset: int) -> tu
 def each_tap(
     spatial: Ints, out: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints
 ) -> Iterator[tuple[Index, Index]]:
-    """Every tap of a window in row-major order: for which windows it lies inside, and which cells it
-    then reads, as indices of the last axes (see `tap_slices`).
+    """Every tap of a window, in row-major order: for which windows it lies inside, and which cells
+    it then reads, as indices of the last axes (see `tap_slices`).
 
     >>> for windows, cells in each_tap((3,), (2,), (2,), (1,), ((0, 0),), (1,)):
     ...     print(windows, cells)

@@ -1,7 +1,7 @@
-"""Convolution on plain arrays: the forward pass, its two adjoints, and the textbook im2col / col2im.
+"""Convolution on plain arrays: the forward pass, its two adjoints, and im2col as in textbooks.
 
-Everything works on any number of spatial axes, ``(N, C, *spatial)``, and knows nothing of Tensors or of
-names for paddings: strides and dilations are ints per axis, padding is ``(before, after)`` per axis.
+Everything works on any number of spatial axes, ``(N, C, *spatial)``, and knows nothing of Tensors:
+strides and dilations are ints per axis, padding is ``(before, after)`` per axis.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from autograd.kernels._windows import Array, Ints, Padding, each_tap, trailing
+from autograd.kernels._windows import Array, Index, Ints, Padding, each_tap, trailing
 
 __all__ = [
     "col2im",
@@ -26,11 +26,11 @@ __all__ = [
     "im2col",
 ]
 
-# Columns are made in pieces of about this many bytes: small enough to be read back from cache by the
-# matrix product, large enough for the product to run at full speed.
-_COLUMN_BYTES = 1 << 19
+# Columns are made in pieces of about this many bytes: small enough for the matrix product to read
+# them back from cache, large enough for it to run at full speed.
+_COLUMN_BYTES = 1 << 20
 # ... but never fewer columns than this, or the product spends its time repacking the weight.
-_MIN_COLUMNS = 256
+_MIN_COLUMNS = 512
 # From this many positions on, one product per image beats gathering several images.
 _MIN_POINTWISE = 64
 
@@ -41,10 +41,10 @@ _MIN_POINTWISE = 64
 def conv_output_shape(
     spatial: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints
 ) -> tuple[int, ...]:
-    """Spatial shape of a convolution's output, ``floor((size + pads - extent) / stride) + 1`` per axis.
+    """Spatial shape of a convolution's output.
 
-    ``extent = (kernel - 1) * dilation + 1`` is how far one window reaches. An axis too short for a
-    single window gives 0.
+    Per axis ``floor((size + pads - extent) / stride) + 1``, where one window extends over
+    ``extent = (kernel - 1) * dilation + 1`` cells. An axis too short for a single window gives 0.
 
     >>> conv_output_shape((32, 32), (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1))
     (16, 16)
@@ -62,7 +62,7 @@ def conv(
 ) -> Array:
     """Cross-correlate ``x`` with ``weight``: what every library calls convolution.
 
-    With ``o`` an output position and ``t`` a tap of the kernel, and ``x`` read as 0 outside its bounds,
+    With ``o`` a window, ``t`` a tap of the kernel, and ``x`` read as 0 outside its bounds,
 
         y[n, k, o] = sum over c, t of  weight[k, c, t] * x[n, c, o * stride + t * dilation - before]
 
@@ -113,28 +113,25 @@ def conv_input_grad(
     >>> conv_input_grad(g, np.array([[[2.0, 3.0]]]), (5,), (2,), ((0, 0),), (1,), 1)
     array([[[ 2.,  3., 20., 30.,  0.]]])
     """
-    # All cells whose padded index leaves the same remainder modulo the stride are reached by the same
-    # taps, and their cotangent is an ordinary stride-1 correlation of g with those taps reversed.
-    # So there is nothing to scatter, and no product with the zeros of a stretched-out g.
     gx = np.empty((g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight))
-    w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:]).swapaxes(1, 2)
+    w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    before = [b for b, _ in padding]
+    if _prefers_scatter(g, w):
+        _scatter(g, w, gx, stride, before, dilation)
+        return gx
+    # All cells whose padded index leaves the same remainder modulo the stride are reached by the
+    # same taps, and their cotangent is an ordinary stride-1 correlation of g with those taps
+    # reversed: nothing to scatter, and no product with the zeros of a stretched-out g.
+    w = w.swapaxes(1, 2)
     residues = [
-        _residues(k, s, before, d)
-        for k, s, (before, _), d in zip(weight.shape[2:], stride, padding, dilation, strict=True)
+        _residues(k, s, b, d)
+        for k, s, b, d in zip(weight.shape[2:], stride, before, dilation, strict=True)
     ]
-    for combination in itertools.product(*residues):
-        cells = gx[
-            trailing(slice(r.first, None, s) for r, s in zip(combination, stride, strict=True))
-        ]
-        taps = w[trailing(r.taps for r in combination)]
-        _correlate(
-            g,
-            taps,
-            cells,
-            [1] * len(combination),
-            [r.before for r in combination],
-            [r.dilation for r in combination],
-        )
+    for parts in itertools.product(*residues):
+        cells = gx[trailing(slice(r.first, None, s) for r, s in zip(parts, stride, strict=True))]
+        taps = w[trailing(r.taps for r in parts)]
+        ones = [1] * len(parts)
+        _correlate(g, taps, cells, ones, [r.before for r in parts], [r.dilation for r in parts])
     return gx
 
 
@@ -167,19 +164,15 @@ def conv_weight_grad(
     depth = channels * math.prod(kernel)
     gw = np.zeros((groups, depth, filters), dtype)  # transposed: BLAS is faster this way round
     if g.size and x.size and depth:
-        axes = _axes(
-            x.shape[2:], g.shape[2:], kernel, stride, [before for before, _ in padding], dilation
-        )
-        # Flat rows have positions that belong to no window; they get cotangent 0, which is exact
-        # unless they meet an inf or a nan. That is found out, and computed again, below.
+        before = [b for b, _ in padding]
+        axes = _axes(x.shape[2:], g.shape[2:], kernel, stride, before, dilation)
         term = np.empty_like(gw)
-        spread = None
+        # Positions that belong to no window have cotangent 0. That is exact, unless they meet an
+        # inf or a nan, which is found out below.
         with np.errstate(invalid="ignore"):
-            for images, rows in _batches(x, axes, dtype):
-                if spread is None or spread.shape[1] != rows.size:
-                    spread = np.zeros((g.shape[1], rows.size), dtype)
-                rows.windows(spread)[...] = g[images]
-                cotangent = spread.reshape(groups, filters, -1).swapaxes(1, 2)
+            for images, rows in _batches(len(x), x.shape[1], axes, dtype):
+                rows.load(x[images])
+                cotangent = rows.spread(g[images]).reshape(groups, filters, -1).swapaxes(1, 2)
                 for at, cols in rows.columns():
                     np.matmul(cols.reshape(groups, depth, -1), cotangent[:, at], out=term)
                     gw += term
@@ -244,31 +237,31 @@ def col2im(
     return x
 
 
-# ------------------------------------------------------------------------------------ flat rows
+# --------------------------------------------------------------------------------- flat rows
 #
 # im2col by the book copies each window on its own, in runs as short as the kernel is wide. Here the
-# zero-padded input of a few images is laid out once as one flat row per channel. Moving a window by one
-# tap then moves every window by the same distance in the row, so the values which one tap sees in *all*
-# windows are one contiguous run of the row, and a column matrix is a handful of long copies:
+# zero-padded input of a few images is laid out once as one flat row per channel. What one tap sees
+# in *all* windows is then one contiguous run of that row, and the column matrix a few long copies:
 #
-#     x = a b c      rows, padding 1:  . a b c . d e f . g h i .     ("." is 0)
-#         d e f      tap t of a 1x3 kernel, all windows: 11 numbers from position t on
-#         g h i
+#     x = a b c    with padding 1, laid out:           . . . . . a b c . d e f . g h i . . . . .
+#         d e f    1st tap of a 3 by 3 kernel sees     . . . . . a b c . d e
+#         g h i    2nd tap sees, one position on,        . . . . a b c . d e f    ("." is 0)
 #
-# Three refinements. Neighbouring rows share their padding, as above. With a stride, cells of equal index
-# modulo the stride are kept in rows of their own (phases), within which the windows are adjacent again.
-# And the images of a batch stand between the last two axes, so that only the last axis has positions
-# (at most kernel - 1 per row) that belong to no window; they are computed and dropped.
+# - Neighbouring rows share their padding, as above.
+# - With a stride, cells of equal index modulo the stride are kept in rows of their own, called
+#   phases; within one phase the windows are adjacent again.
+# - The images of a batch stand between the last two axes, so that only the last axis has positions
+#   that belong to no window, at most kernel - 1 of them per row. They are computed and dropped.
 
 
 class _Phase(NamedTuple):
-    """Taps of one axis that share a phase of the stride: where they read, and how that is filled."""
+    """Taps of one axis that share a phase of the stride: where they read, and what is there."""
 
     taps: slice  # these taps of the kernel
-    offset: int  # position of the first tap, in window 0
-    step: int  # distance from one of these taps to the next
-    cells: slice  # cells of the input that belong to this phase
-    positions: slice  # and where they go
+    offset: int  # position of the first of them, in window 0
+    step: int  # distance from one to the next
+    cells: slice  # cells of the input that are in this phase
+    positions: slice  # and where they stand
 
 
 class _Axis(NamedTuple):
@@ -283,7 +276,7 @@ class _Axis(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def _axis(size: int, out: int, kernel: int, stride: int, before: int, dilation: int) -> _Axis:
-    """Lay out one axis. ``before`` may be negative: that many cells are then cropped.
+    """Lay out one axis. ``before`` may be negative: so many cells are then left out.
 
     Window ``o`` reads padded cell ``o * stride + t * dilation``, which is position
     ``o + (t * dilation) // stride`` of phase ``(t * dilation) % stride``.
@@ -291,10 +284,10 @@ def _axis(size: int, out: int, kernel: int, stride: int, before: int, dilation: 
     common = math.gcd(stride, dilation)
     apart = stride // common  # taps t and t + apart share a phase
     reach = (kernel - 1) * dilation // stride
-    end = out + reach  # positions that are ever read
-    phases = []
+    end = out + reach  # no position from here on is ever read
     lead = end  # zeros that every phase starts with
     pitch = out
+    phases = []
     for t in range(min(apart, kernel)):
         r = t * dilation % stride
         start = max(0, -((r - before) // stride))
@@ -319,7 +312,10 @@ def _axes(
 
 
 class _FlatRows:
-    """A few images as flat zero-padded rows, and the column matrix that is read off them."""
+    """A few images as flat zero-padded rows, and the column matrix that is read off them.
+
+    Arrays here are ``(channels, ...)``, with all positions of all images flat on the last axis.
+    """
 
     def __init__(self, axes: list[_Axis], images: int, channels: int, dtype: DTypeLike) -> None:
         n = len(axes)
@@ -329,16 +325,17 @@ class _FlatRows:
         self._shape = (*pitches[:-1], images, pitches[-1])
         self._order = (n, 0, *range(1, n), n + 1)  # from there to (images, channels, *spatial)
         self._windows = trailing(slice(0, a.out) for a in axes)
+        self._spread: Array | None = None
         steps = [*(math.prod(self._shape[i + 1 :]) for i in range(n - 1)), 1]
         last = sum((a.out - 1) * step for a, step in zip(axes, steps, strict=True))
-        self._length = last + (images - 1) * pitches[-1] + 1  # no window starts beyond
+        self._length = last + (images - 1) * pitches[-1] + 1  # no window is beyond
 
-        # The data, one row per channel and phase; the input goes where there is no padding.
+        # The data, one row per channel and phase, and the places that are not padding.
         phases = list(itertools.product(*(a.phases for a in axes)))
         reach = sum(a.reach * step for a, step in zip(axes, steps, strict=True))
         row = max(self.size, self._length + reach)
         self._data = np.zeros((channels, len(phases), row), dtype)
-        self._fills = [
+        self._cells = [
             (
                 self._images_first(self._data[:, i])[trailing(p.positions for p in phase)],
                 trailing(p.cells for p in phase),
@@ -346,82 +343,109 @@ class _FlatRows:
             for i, phase in enumerate(phases)
         ]
 
-        # The columns; every phase is one copy, from runs of the data to its taps.
+        # The columns, phase by phase: taps, the data of the first of them, strides from tap to tap.
         kernel = [a.kernel for a in axes]
-        self._span = self._length
-        self._copies: list[tuple[Array, int, list[int]]] = []
-        if math.prod(kernel) > 1:
-            item = self._data.itemsize
-            depth = channels * math.prod(kernel)
-            self._span = min(self._length, _columns_at_once(depth, item))
-            self._columns = np.empty((channels, *kernel, self._span), dtype)
-            for i, phase in enumerate(phases):
-                taps = self._columns[(slice(None), *(p.taps for p in phase))]
-                start = i * row + sum(p.offset * s for p, s in zip(phase, steps, strict=True))
-                moves = [p.step * s for p, s in zip(phase, steps, strict=True)]
-                strides = [s * item for s in (len(phases) * row, *moves, 1)]
-                self._copies.append((taps, start * item, strides))
-
-    def _images_first(self, flat: Array) -> Array:
-        """View flat rows ``(channels, size or more)`` as ``(images, channels, *positions)``."""
-        return flat[:, : self.size].reshape(-1, *self._shape).transpose(self._order)
+        itemsize = self._data.itemsize
+        wanted = _columns_at_once(channels * math.prod(kernel), itemsize)
+        self._span = -(-self._length // max(1, round(self._length / wanted)))
+        self._columns = np.empty((channels, *kernel, self._span), dtype)
+        self._taps = [
+            (
+                self._columns[(slice(None), *(p.taps for p in phase))],
+                i * row + sum(p.offset * step for p, step in zip(phase, steps, strict=True)),
+                [p.step * step for p, step in zip(phase, steps, strict=True)],
+            )
+            for i, phase in enumerate(phases)
+        ]
 
     def load(self, x: Array) -> None:
         """Lay out ``x``, ``(images, channels, *spatial)``."""
-        for places, cells in self._fills:
+        for places, cells in self._cells:
             places[...] = x[cells]
 
+    def unload(self, x: Array) -> None:
+        """Write back into ``x`` those of its cells that any window can read."""
+        for places, cells in self._cells:
+            x[cells] = places
+
+    def spread(self, g: Array) -> Array:
+        """Lay out ``g``, ``(images, channels, *out)``, by window, with 0 where no window is."""
+        if self._spread is None:
+            self._spread = np.zeros((g.shape[1], self.size), self._data.dtype)
+        self.windows(self._spread)[...] = g
+        return self._spread
+
+    def windows(self, flat: Array) -> Array:
+        """View window positions, ``(channels, size)``, as ``(images, channels, *out)``."""
+        return self._images_first(flat)[self._windows]
+
     def columns(self) -> Iterator[tuple[slice, Array]]:
-        """Column matrices ``(channels, *kernel, positions)``, each with its slice of the positions.
+        """Column matrices ``(channels, *kernel, positions)``, each with the positions it is for.
 
         Each is overwritten by the next.
         """
-        if not self._copies:  # a kernel of one tap: the rows are the columns
-            yield slice(0, self._length), self._data[:, 0, : self._length]
+        if self._columns.shape[1:-1] == (1,) * (self._columns.ndim - 2):
+            yield slice(0, self._length), self._data[:, 0, : self._length]  # rows are columns
             return
-        item = self._data.itemsize
-        for start in range(0, self._length, self._span):
-            count = min(self._span, self._length - start)
-            for taps, offset, strides in self._copies:
-                taps[..., :count] = np.ndarray(
-                    (*taps.shape[:-1], count),
-                    self._data.dtype,
-                    self._data,
-                    offset + start * item,
-                    strides,
-                )
+        for start, count in self._pieces():
+            for taps, first, steps in self._taps:
+                taps[..., :count] = self._run((*taps.shape[:-1], count), first + start, steps)
             yield slice(start, start + count), self._columns[..., :count]
 
-    def windows(self, flat: Array) -> Array:
-        """View ``(channels, size)`` as ``(images, channels, *out)``, leaving out what is no window."""
-        return self._images_first(flat)[self._windows]
+    def scatter(self) -> Iterator[tuple[slice, Array]]:
+        """Adjoint of `columns`: the matrices are to be written to, and are added up on the rows."""
+        self._data[...] = 0
+        for start, count in self._pieces():
+            yield slice(start, start + count), self._columns[..., :count]
+            for taps, first, steps in self._taps:
+                runs = self._run((*taps.shape[:-1], count), first + start, steps)
+                # One tap after the other: runs of different taps overlap.
+                for tap in np.ndindex(taps.shape[1:-1]):
+                    at: Index = (slice(None), *tap, slice(0, count))
+                    np.add(runs[at], taps[at], out=runs[at])
+
+    def _images_first(self, flat: Array) -> Array:
+        return flat[:, : self.size].reshape(-1, *self._shape).transpose(self._order)
+
+    def _pieces(self) -> Iterator[tuple[int, int]]:
+        for start in range(0, self._length, self._span):
+            yield start, min(self._span, self._length - start)
+
+    def _run(self, shape: tuple[int, ...], first: int, steps: list[int]) -> Array:
+        """View of the data that starts at ``first`` and strides from tap to tap by ``steps``."""
+        itemsize = self._data.itemsize
+        strides = [itemsize * s for s in (math.prod(self._data.shape[1:]), *steps, 1)]
+        return np.ndarray(shape, self._data.dtype, self._data, itemsize * first, strides)
 
 
 def _columns_at_once(depth: int, itemsize: int) -> int:
     return max(_MIN_COLUMNS, _COLUMN_BYTES // (depth * itemsize))
 
 
-def _batches(x: Array, axes: list[_Axis], dtype: DTypeLike) -> Iterator[tuple[slice, _FlatRows]]:
-    """Lay out ``x`` a few images at a time, as many as fill one piece of columns."""
-    count, channels = x.shape[:2]
+def _batches(
+    count: int, channels: int, axes: list[_Axis], dtype: DTypeLike
+) -> Iterator[tuple[slice, _FlatRows]]:
+    """Flat rows for a few images at a time, about as many as fill one piece of columns."""
     depth = channels * math.prod(a.kernel for a in axes)
     plane = math.prod(a.pitch for a in axes)
-    most = max(1, _columns_at_once(depth, np.dtype(dtype).itemsize) // plane)
+    most = max(1, round(_columns_at_once(depth, np.dtype(dtype).itemsize) / plane))
     most = -(-count // -(-count // most))  # batches of equal size
     rows = None
     for start in range(0, count, most):
         images = min(most, count - start)
         if rows is None or rows.images != images:
             rows = _FlatRows(axes, images, channels, dtype)
-        rows.load(x[start : start + images])
         yield slice(start, start + images), rows
+
+
+# ----------------------------------------------------------------------- what is done with them
 
 
 def _correlate(x: Array, w: Array, y: Array, stride: Ints, before: Ints, dilation: Ints) -> None:
     """Write into ``y`` (any strided view) the correlation of ``x``, read as 0 outside its bounds.
 
-    ``x`` is ``(N, groups * channels, *spatial)``, ``w`` is ``(groups, filters, channels, *kernel)``, and
-    ``y`` is ``(N, groups * filters, *out)``; window 0 starts at cell ``-before``.
+    ``x`` is ``(N, groups * channels, *spatial)``, ``w`` ``(groups, filters, channels, *kernel)``
+    and ``y`` ``(N, groups * filters, *out)``; window 0 starts at cell ``-before``.
     """
     groups, filters, channels, *kernel = w.shape
     if y.size == 0:
@@ -429,23 +453,25 @@ def _correlate(x: Array, w: Array, y: Array, stride: Ints, before: Ints, dilatio
     if w.size == 0:
         y[...] = 0
         return
-    matrix = w.reshape(groups, filters, -1).astype(y.dtype, copy=False)
+    # Contiguous, because BLAS takes no views that run backwards.
+    matrix = np.ascontiguousarray(w.reshape(groups, filters, -1), y.dtype)
     if _is_pointwise(x, w, y, stride, before):
         planes = x.reshape(len(x), groups, channels, -1)
         np.matmul(matrix, planes, out=y.reshape(len(y), groups, filters, -1))
         return
     axes = _axes(x.shape[2:], y.shape[2:], kernel, stride, before, dilation)
-    out = None
-    for images, rows in _batches(x, axes, y.dtype):
-        if out is None or out.shape[-1] != rows.size:
+    out = np.empty((groups, filters, 0), y.dtype)
+    for images, rows in _batches(len(x), x.shape[1], axes, y.dtype):
+        if out.shape[2] != rows.size:
             out = np.empty((groups, filters, rows.size), y.dtype)
+        rows.load(x[images])
         for at, cols in rows.columns():
             np.matmul(matrix, cols.reshape(groups, matrix.shape[2], -1), out=out[..., at])
         y[images] = rows.windows(out.reshape(groups * filters, -1))
 
 
 def _is_pointwise(x: Array, w: Array, y: Array, stride: Ints, before: Ints) -> bool:
-    """Whether a correlation is one plain matrix product per image, straight from ``x`` into ``y``."""
+    """Whether a correlation is one matrix product per image, straight from ``x`` into ``y``."""
     return (
         math.prod(w.shape[3:]) == 1
         and x.shape[2:] == y.shape[2:]
@@ -458,8 +484,33 @@ def _is_pointwise(x: Array, w: Array, y: Array, stride: Ints, before: Ints) -> b
     )
 
 
+def _prefers_scatter(g: Array, w: Array) -> bool:
+    """Whether there are so many filters to so few channels that columns of ``g`` cost too much."""
+    _, filters, channels, *kernel = w.shape
+    many = filters > 2 * channels and math.prod(kernel) > 1
+    return many and g.size > 0 and w.size > 0 and bool(np.isfinite(w).all())
+
+
+def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation: Ints) -> None:
+    """Write into ``gx`` the input gradient, by adding up columns as `col2im` does.
+
+    ``g`` is ``(N, groups * filters, *out)``, ``w`` ``(groups, filters, channels, *kernel)``, and
+    ``gx`` ``(N, groups * channels, *spatial)``. ``w`` must be finite: positions that belong to no
+    window have cotangent 0, and their products with it must be 0 too.
+    """
+    groups, filters, _, *kernel = w.shape
+    matrix = np.ascontiguousarray(w.reshape(groups, filters, -1).swapaxes(1, 2), gx.dtype)
+    axes = _axes(gx.shape[2:], g.shape[2:], kernel, stride, before, dilation)
+    gx[...] = 0
+    for images, rows in _batches(len(g), gx.shape[1], axes, gx.dtype):
+        cotangent = rows.spread(g[images]).reshape(groups, filters, -1)
+        for at, cols in rows.scatter():
+            np.matmul(matrix, cotangent[..., at], out=cols.reshape(groups, matrix.shape[1], -1))
+        rows.unload(gx[images])
+
+
 class _Residue(NamedTuple):
-    """Cells of one axis that share a remainder modulo the stride, as a correlation of the cotangent."""
+    """Cells of one axis that share a remainder modulo the stride, and what correlation they are."""
 
     first: int  # the first of these cells
     taps: slice  # the taps that reach them, last tap first
@@ -470,8 +521,8 @@ class _Residue(NamedTuple):
 def _residues(kernel: int, stride: int, before: int, dilation: int) -> list[_Residue]:
     """Split one axis of the input by ``(cell + before) % stride``; see `conv_input_grad`.
 
-    Cell ``i`` with ``i + before = q * stride + r`` meets tap ``t`` in window ``q - t * dilation // stride``,
-    provided ``t * dilation % stride == r``.
+    Cell ``i`` with ``i + before = q * stride + r`` meets tap ``t`` in window
+    ``q - t * dilation // stride``, provided ``t * dilation % stride == r``.
     """
     common = math.gcd(stride, dilation)
     apart = stride // common

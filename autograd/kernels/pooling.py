@@ -1,7 +1,7 @@
 """Max and average pooling on plain arrays: the forward passes and their adjoints.
 
-Everything works on any number of spatial axes, ``(N, C, *spatial)``, and knows nothing of Tensors: kernels,
-strides and dilations are ints per axis, padding is ``(before, after)`` per axis.
+Everything works on any number of spatial axes, ``(N, C, *spatial)``, and knows nothing of Tensors:
+kernels, strides and dilations are ints per axis, padding is ``(before, after)`` per axis.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
     "pool_output_shape",
 ]
 
-# Planes are pooled in blocks of about this many bytes, so that what one pass writes the next finds in cache.
+# Planes are pooled in blocks of about this many bytes: the next pass finds them still in cache.
 _BLOCK_BYTES = 1 << 18
 
 
@@ -39,8 +39,9 @@ def pool_output_shape(
 ) -> tuple[int, ...]:
     """Spatial shape of a pooling layer's output.
 
-    As for a convolution; with ``ceil_mode`` a last window that sticks out is kept, provided it starts
-    inside the input or its left padding (PyTorch's rule). An axis too short for a window gives 0.
+    As for a convolution; with ``ceil_mode`` a last window that sticks out is kept, provided it
+    starts inside the input or its left padding (PyTorch's rule). An axis too short for a single
+    window gives 0.
 
     >>> pool_output_shape((5, 5), (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1))
     (2, 2)
@@ -68,8 +69,8 @@ def max_pool(
 ) -> tuple[Array, Array | None]:
     """Largest element of every window, and where it stands.
 
-    Padding never wins. Of equal elements the first in row-major order wins. A window with a nan gives
-    nan, found at its last nan, as in PyTorch.
+    Padding never wins. Of equal elements the first in row-major order wins. A window with a nan
+    gives nan, and the place of its last nan, as in PyTorch.
 
     Args:
         x: input, ``(N, C, *spatial)``, of any real dtype.
@@ -81,8 +82,8 @@ def max_pool(
         want_indices: whether to look for the places too, which takes longer.
 
     Returns:
-        The maxima, ``(N, C, *out)``, and their flat indices into the plane ``spatial`` (without padding)
-        of each image and channel, int64 of the same shape; None if not wanted. A window that holds no
+        The maxima, ``(N, C, *out)``, and their flat indices into the unpadded plane ``spatial`` of
+        each image and channel, int64 of the same shape; None if not wanted. A window that holds no
         cell at all gives the lowest value of the dtype, and index 0.
 
     >>> x = np.array([[[[1, 5, 2, 2], [3, 4, 2, 2]]]])
@@ -105,8 +106,8 @@ def max_pool(
             _reduce_windows(np.maximum, _lowest(x.dtype), planes[block], axes, maxima[block])
             if places is not None:
                 rank = _winner(planes[block], maxima[block], taps)
-                # The window's first cell plus the winner's distance from it; mode="clip" only spares
-                # take a pass over its argument.
+                # The window's first cell, plus the winner's distance from it. (Ranks are in range;
+                # mode="clip" spares a check.)
                 np.add(origins, steps.take(rank, mode="clip"), out=places[block])
                 if not rank.all():
                     places[block][rank == 0] = 0
@@ -172,8 +173,8 @@ def avg_pool(
         stride: step from window to window, per spatial axis.
         padding: zeros ``(before, after)`` each spatial axis.
         ceil_mode: whether to keep windows that stick out; see `pool_output_shape`.
-        count_include_pad: whether the sum is divided by the window's cells inside the padded input, or
-            only by those inside the input. Cells that stick out beyond the padding never count.
+        count_include_pad: whether to divide by the number of the window's cells inside the padded
+            input, or only by that inside the input. Cells beyond the padding never count.
         divisor_override: divide by this instead.
 
     Returns:
@@ -217,7 +218,8 @@ def avg_pool_input_grad(
     Args:
         g: cotangent of the means, ``(N, C, *out)``.
         spatial: spatial shape of the input.
-        kernel, stride, padding, ceil_mode, count_include_pad, divisor_override: as given to `avg_pool`.
+        kernel, stride, padding, ceil_mode, count_include_pad, divisor_override: as given to
+            `avg_pool`.
 
     Returns:
         Cotangent of the input, ``(N, C, *spatial)``.
@@ -257,17 +259,15 @@ def _blocks(planes: Array) -> Iterator[slice]:
 
 def _flat_blocks(x: Array, indices: Array, values: Array) -> Iterator[tuple[Array, Array, Array]]:
     """Blocks of ``x`` and ``values`` as flat arrays, with the flat indices that join them."""
-    size = math.prod(x.shape[2:])
-    cells = x.reshape(-1)
-    at = indices.reshape(len(indices) * indices.shape[1], -1)
-    values = values.reshape(-1)
-    windows = at.shape[1]
-    for block in _blocks(_planes(x)):
-        planes = at[block]
-        offsets = np.arange(0, len(planes) * size, size, dtype=at.dtype)[:, np.newaxis]
+    planes, at, values = _planes(x), _planes(indices), values.reshape(-1)
+    cells = planes.reshape(-1)
+    size, windows = math.prod(planes.shape[1:]), math.prod(at.shape[1:])
+    for block in _blocks(planes):
+        inside = at[block].reshape(-1, windows)
+        offsets = np.arange(0, len(inside) * size, size, dtype=at.dtype)[:, np.newaxis]
         yield (
             cells[block.start * size : block.stop * size],
-            (planes + offsets).reshape(-1),
+            (inside + offsets).reshape(-1),
             values[block.start * windows : block.stop * windows],
         )
 
@@ -307,8 +307,8 @@ def _reduce_windows(
 ) -> None:
     """Combine the cells of every window into ``y``; ``x`` and ``y`` are ``(planes, ...)``.
 
-    One axis after the other: a window of k by k cells then takes 2 k steps instead of k * k. The last axis
-    comes last, because steps along it are not contiguous in memory, and by then the least is left.
+    One axis after the other: a window of k by k cells then takes 2 k steps instead of k * k. The
+    last axis comes last: steps along it are not contiguous in memory, and by then least is left.
     """
     for i, axis in enumerate(axes, start=1):
         ahead = (slice(None),) * i
@@ -378,8 +378,8 @@ def _divisors(
 def _winner(x: Array, y: Array, taps: list[tuple[Index, Index]]) -> Array:
     """Which tap of every window the maximum is: the last counts 1, the first ``len(taps)``.
 
-    Counted backwards, the largest rank is the first tap. Ranks are small integers, which NumPy compares
-    sixteen at a time or more; selecting by a random mask would be ten times slower. 0 means no cell.
+    So the largest rank is the first tap to hit; 0 means that there was none. Ranks are bytes,
+    mostly, which NumPy handles many at a time; selecting by mask would be ten times slower.
     """
     dtype = np.min_scalar_type(len(taps))
     rank = np.zeros(y.shape, dtype)
@@ -389,11 +389,7 @@ def _winner(x: Array, y: Array, taps: list[tuple[Index, Index]]) -> Array:
         np.maximum(part, np.multiply(hit, dtype.type(len(taps) - i), dtype=dtype), out=part)
     if y.dtype.kind == "f" and not rank.all():  # a nan equals nothing, itself included
         for i, (windows, cells) in enumerate(taps):
-            np.copyto(
-                rank[windows],
-                dtype.type(len(taps) - i),
-                where=np.isnan(x[cells]),
-            )
+            np.copyto(rank[windows], dtype.type(len(taps) - i), where=np.isnan(x[cells]))
     return rank
 
 

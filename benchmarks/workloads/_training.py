@@ -24,6 +24,13 @@ def weights(shapes: Sequence[Shape]) -> list[Any]:
     return arrays
 
 
+def _first_state(model: Any) -> dict[str, Any]:
+    """`weights` for a module by name; normalisation keeps the scale it has."""
+    shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    arrays = zip(shapes, weights(list(shapes.values())), strict=True)
+    return {name: a for name, a in arrays if a.ndim > 1 or name.endswith("bias")}
+
+
 def batch(shape: Shape, classes: int) -> tuple[Any, Any]:
     """Inputs, and a class for each."""
     numpy = import_module("numpy")
@@ -36,8 +43,7 @@ def glassgrad_step(model: Any, x: Any, y: Any) -> Step:
     import nn.functional as F
     import optim
 
-    arrays = weights([tuple(p.shape) for p in model.parameters()])
-    model.load_state_dict(dict(zip(model.state_dict(), arrays, strict=True)))
+    model.load_state_dict({**model.state_dict(), **_first_state(model)})
     optimizer = optim.Adam(model.parameters(), lr=1e-3)
 
     def step() -> object:
@@ -54,9 +60,8 @@ def torch_step(model: Any, x: Any, y: Any, *, channels_last: bool = False, **ada
     """The same for PyTorch; `adam` goes to its optimizer."""
     import torch
 
-    arrays = weights([tuple(p.shape) for p in model.parameters()])
-    tensors = map(torch.from_numpy, arrays)
-    model.load_state_dict(dict(zip(model.state_dict(), tensors, strict=True)))
+    first = {name: torch.from_numpy(array) for name, array in _first_state(model).items()}
+    model.load_state_dict({**model.state_dict(), **first})
     inputs, targets = torch.from_numpy(x), torch.from_numpy(y)
     if channels_last:
         model = model.to(memory_format=torch.channels_last)

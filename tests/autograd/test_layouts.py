@@ -15,7 +15,9 @@ from autograd._primitive import Primitive, Sample, primitives
 
 LIBRARY = [p for p in primitives.values() if p.__module__.startswith(("autograd", "numpy"))]
 CASES = [
-    pytest.param(made, drawn, id=f"{made.name}{drawn}") for made in LIBRARY for drawn in made.samples
+    pytest.param(made, drawn, id=f"{made.name}-{number}")
+    for made in LIBRARY
+    for number, drawn in enumerate(made.samples)
 ]
 
 

@@ -1,4 +1,4 @@
-"""The convolution kernels against loops over the definition, against each other, and against PyTorch."""
+"""The convolution kernels against loops over the definition, each other, and PyTorch."""
 
 from __future__ import annotations
 
@@ -73,10 +73,8 @@ def geometries(draw: st.DrawFn, symmetric: bool = False) -> Geometry:
         for k, d, pads in zip(kernel, dilation, padding, strict=True)
     )
     images, groups = draw(st.integers(0, 3)), draw(st.integers(1, 3))
-    channels, filters = draw(st.integers(1, 2)), draw(st.integers(1, 2))
-    return Geometry(
-        images, groups, channels, filters, spatial, kernel, stride, padding, dilation
-    )
+    channels, filters = draw(st.integers(1, 2)), draw(st.integers(1, 5))
+    return Geometry(images, groups, channels, filters, spatial, kernel, stride, padding, dilation)
 
 
 def reads(geometry: Geometry) -> list[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
@@ -250,6 +248,20 @@ def test_a_bad_number_reaches_only_what_reads_it(bad: float, cell: tuple[int, in
     assert {(0, 0, *t) for _, t in met} == set(map(tuple, np.argwhere(~np.isfinite(gw)).tolist()))
 
 
+@pytest.mark.parametrize("filters", [1, 3])
+def test_a_bad_weight_reaches_only_what_it_is_read_with(filters: int) -> None:
+    geometry = Geometry(2, 1, 1, filters, (7, 7), (3, 3), (2, 2), ((1, 1),) * 2, (1, 1))
+    _, w, g = geometry.arrays()
+    w[0, 0, 0, 2] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gx = conv_input_grad(g, w, geometry.spatial, *geometry.window, 1)
+    bad = {read for _, t, read in reads(geometry) if t == (0, 2)}
+    assert {(0, 0, *cell) for cell in bad} == set(
+        map(tuple, np.argwhere(np.isnan(gx[:1])).tolist())
+    )
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128, np.int64])
 def test_dtype_is_kept(dtype: Any) -> None:
     geometry = Geometry(2, 1, 2, 3, (6, 6), (3, 3), (2, 2), ((1, 1),) * 2, (1, 1))
@@ -265,7 +277,7 @@ def test_empty(empty: str) -> None:
     x, w, g = geometry.arrays()
     y, gx, gw = all_three(geometry, x, w, g)
     assert (y.shape, gx.shape, gw.shape) == (g.shape, x.shape, w.shape)
-    assert not y.any() and not gx.any() and not gw.any()
+    assert not any(a.any() for a in (y, gx, gw))
 
 
 def test_no_window_fits() -> None:

@@ -167,7 +167,8 @@ def test_max_pool_dtypes(dtype: Any, padding: int) -> None:
     y, indices = max_pool(x, *geometry.window)
     expected = max_by_definition(geometry, x)
     assert y.dtype == dtype
-    assert indices is not None and indices.dtype == np.int64
+    assert indices is not None
+    assert indices.dtype == np.int64
     np.testing.assert_array_equal(y, expected[0])
     np.testing.assert_array_equal(indices, expected[1])
 
