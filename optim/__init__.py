@@ -15,7 +15,7 @@ Tensor([ 0.512, -1.024], requires_grad=True)
 from optim import _guard
 
 # isort: split
-from optim import line_search
+from optim import line_search, lr_scheduler
 from optim.adam import Adam, AdamW
 from optim.adam_variants import Adamax, NAdam, RAdam
 from optim.adaptive import Adadelta, Adagrad, RMSprop
@@ -49,4 +49,5 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "line_search",
+    "lr_scheduler",
 ]

@@ -67,8 +67,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         eta_min: float = 0.0,
         last_epoch: int = -1,
     ) -> None:
-        check(T_0 >= 1 and T_0 == int(T_0), "T_0", T_0, "a whole number ≥ 1")
-        check(T_mult >= 1 and T_mult == int(T_mult), "T_mult", T_mult, "a whole number ≥ 1")
+        check(T_0 >= 1 and int(T_0) == T_0, "T_0", T_0, "a whole number ≥ 1")
+        check(T_mult >= 1 and int(T_mult) == T_mult, "T_mult", T_mult, "a whole number ≥ 1")
         self.T_0 = T_0
         self.T_i = T_0
         self.T_mult = T_mult

@@ -99,15 +99,9 @@ class CyclicLR(LRScheduler):
                 if last_epoch == -1:
                     _set_momentum(group, high)
                     group["max_momentum"], group["base_momentum"] = high, low
-        self.base_lrs = low_rates
         super().__init__(optimizer, last_epoch)
-
-    def _initial_step(self) -> None:
-        self.base_lrs = self._low_rates(self.base_lrs)
-        super()._initial_step()
-
-    def _low_rates(self, initial: list[float]) -> list[float]:
-        return initial
+        self.base_lrs = low_rates  # whatever "initial_lr" an earlier schedule has left
+        self._set(self.get_lr())
 
     def _height(self, cycle: int) -> float:
         x = cycle if self.scale_mode == "cycle" else self.last_epoch
@@ -180,11 +174,13 @@ class OneCycleLR(LRScheduler):
         check(total_steps >= 1, "total_steps", total_steps, "a number ≥ 1")
         check(0 <= pct_start <= 1, "pct_start", pct_start, "a number with 0 ≤ p ≤ 1")
         strategies = ("cos", "linear")
-        check(anneal_strategy in strategies, "anneal_strategy", anneal_strategy, "'cos' or 'linear'")
+        check(
+            anneal_strategy in strategies, "anneal_strategy", anneal_strategy, "'cos' or 'linear'"
+        )
         self.total_steps = total_steps
         self.anneal_strategy = anneal_strategy
         self.cycle_momentum = cycle_momentum
-        # Each phase: its last step, the rates it goes between, and whether momentum is then low.
+        # Each phase: its last step, and where the rate and the momentum go from and to.
         top = pct_start * total_steps - 1
         self._phases: list[tuple[float, str, str, str, str]] = [
             (top, "initial_lr", "max_lr", "max_momentum", "base_momentum")
@@ -200,9 +196,7 @@ class OneCycleLR(LRScheduler):
                 (total_steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum")
             )
         if last_epoch == -1:
-            for group, rate in zip(
-                optimizer.param_groups, per_group("max_lr", max_lr, optimizer)
-            ):
+            for group, rate in zip(optimizer.param_groups, per_group("max_lr", max_lr, optimizer)):
                 group["initial_lr"] = rate / div_factor
                 group["max_lr"] = rate
                 group["min_lr"] = group["initial_lr"] / final_div_factor
@@ -222,17 +216,15 @@ class OneCycleLR(LRScheduler):
         if t > self.total_steps:
             raise ValueError(f"this schedule has {self.total_steps} steps, step {t} is beyond it")
         start = 0.0
-        for end, *ends in self._phases:
-            if t <= end or end == self._phases[-1][0]:
+        for phase in self._phases:
+            if t <= phase[0] or phase is self._phases[-1]:
                 break
-            start = end
-        lr_from, lr_to, momentum_from, momentum_to = ends
+            start = phase[0]
+        end, lr_from, lr_to, momentum_from, momentum_to = phase
         share = (t - start) / (end - start)
         if self.cycle_momentum:
             for group in self.optimizer.param_groups:
-                _set_momentum(
-                    group, self._between(group[momentum_from], group[momentum_to], share)
-                )
+                _set_momentum(group, self._between(group[momentum_from], group[momentum_to], share))
         return [
             self._between(group[lr_from], group[lr_to], share)
             for group in self.optimizer.param_groups

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Protocol
 
 from optim._options import check
@@ -100,7 +101,7 @@ class PiecewiseConstantLR(LRScheduler):
         values: Sequence[float],
         last_epoch: int = -1,
     ) -> None:
-        increasing = all(a < b for a, b in zip(boundaries, boundaries[1:]))
+        increasing = all(a < b for a, b in pairwise(boundaries))
         check(increasing, "boundaries", boundaries, "increasing step numbers")
         check(
             len(values) == len(boundaries) + 1,
