@@ -35,7 +35,7 @@ from autograd._tensor import Tensor, TensorLike, as_tensor, grad, tensor
 if _TYPE_CHECKING:
     from autograd._graphview import Graph, GraphEdge, GraphModule, GraphNode, graph_of
     from autograd._recording import record_values
-    from autograd.drawing import Drawing, draw
+    from autograd.drawing import Drawing, draw, draw_network
 
 del _primitives
 
@@ -73,6 +73,7 @@ __all__ = [
     "checkpoint",
     "detect_anomaly",
     "draw",
+    "draw_network",
     "enable_grad",
     "func",
     "generator",

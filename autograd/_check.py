@@ -208,5 +208,3 @@ def _project(columns: list[Any], vector: Any, is_complex: bool) -> Any:
     """The numeric counterpart of one element of the gradient."""
     parts = [float(np.real(np.sum(np.conj(vector) * column))) for column in columns]
     return complex(*parts) if is_complex else parts[0]
-
-

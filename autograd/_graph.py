@@ -291,10 +291,11 @@ def mark_internal(filename: str) -> None:
 
 def user_frame(depth: int = 1) -> FrameType:
     """The innermost calling frame whose file is not the library's own."""
-    outermost = frame = sys._getframe(depth)
+    innermost = sys._getframe(depth)
+    frame: FrameType | None = innermost
     while frame is not None and _internal[frame.f_code.co_filename]:
-        outermost, frame = frame, frame.f_back  # type: ignore[assignment]
-    return frame or outermost
+        frame = frame.f_back
+    return innermost if frame is None else frame
 
 
 def source_line(code: CodeType, instruction: int) -> str:
@@ -439,7 +440,7 @@ class Node:
         return self.hooks
 
     def register_prehook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
-        """Call ``hook(grad_output)`` before the node's rule; what it returns replaces the gradient."""
+        """Call ``hook(grad_output)`` before the rule; what it returns replaces the gradient."""
         return RemovableHandle.add(self.add_hooks().before, hook)
 
     def register_hook(self, hook: Callable[[tuple[Any, ...], Any], Any]) -> RemovableHandle:
@@ -781,9 +782,7 @@ def call_gradient_hook(
     return gradient if replaced is None else _replacement(hook, replaced, gradient, wrap)
 
 
-def _replacement(
-    hook: Callable[..., Any], new: Any, old: Any, wrap: Callable[[Any], Any]
-) -> Any:
+def _replacement(hook: Callable[..., Any], new: Any, old: Any, wrap: Callable[[Any], Any]) -> Any:
     """What a hook returned for a gradient, as gradients travel in this pass."""
     if not hasattr(new, "shape") or new.shape != old.shape:
         raise GraphError(

@@ -21,6 +21,7 @@ READERS = {
     "GraphModule": "autograd._graphview",
     "GraphNode": "autograd._graphview",
     "draw": "autograd.drawing",
+    "draw_network": "autograd.drawing",
     "graph_of": "autograd._graphview",
     "record_values": "autograd._recording",
 }

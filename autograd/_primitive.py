@@ -24,7 +24,6 @@ import numpy as np
 
 from autograd._graph import (
     STATE,
-    WRITES,
     GraphError,
     Node,
     Output,
@@ -144,7 +143,13 @@ class Primitive:
         """
         if len(which) == 1 and callable(which[0]):
             return self._declare(which[0], None)
-        return lambda function: [self._declare(function, name) for name in which][0]
+
+        def declare(function: Any) -> Any:
+            for name in which:
+                self._declare(function, name)
+            return function
+
+        return declare
 
     def _declare(self, function: Rule | None, name: str | None) -> Rule | None:
         if name is None and len(self.inputs) == 1 and not self.variadic:
@@ -159,7 +164,7 @@ class Primitive:
         label = self.name + (f".rule({name})" if name is not None else ".rule")
         # A traceback should say whose rule it is in.
         code = function.__code__.replace(co_name=label, co_qualname=label)
-        function.__code__ = code  # type: ignore[attr-defined]
+        function.__code__ = code
         rule = _Rule(self, function, name)
         if name is None:
             self._joint = rule
@@ -199,7 +204,7 @@ class Primitive:
         return names["vjp"]
 
     def precondition(self, check: Callable[..., None]) -> Callable[..., None]:
-        """Declare a check of the arguments, called as the forward is; it raises, or returns None."""
+        """Declare a check of the arguments, called as the forward is; it raises or returns None."""
         self._precondition = check
         return check
 
@@ -209,11 +214,15 @@ class Primitive:
         """Which of inputs and outputs are saved if the inputs in ``mask`` need a gradient."""
         kept = self._keep.get(mask)
         if kept is None:
-            rules = [self._joint] if self._joint is not None else [
-                rule
-                for position, name in enumerate(self.inputs)
-                if mask >> position & 1 and (rule := self._rules.get(name)) is not None
-            ]
+            rules = (
+                [self._joint]
+                if self._joint is not None
+                else [
+                    rule
+                    for position, name in enumerate(self.inputs)
+                    if mask >> position & 1 and (rule := self._rules.get(name)) is not None
+                ]
+            )
             positions = {p for rule in rules if rule is not None for p in rule.positions}
             count = len(self.inputs) + len(self.outputs) + len(self.aux)
             kept = self._keep[mask] = tuple(p in positions for p in range(count))
@@ -334,7 +343,7 @@ def _linked(array: Any, edge: Any) -> Tensor:
         out._requires_grad = True
         return out
     if edge.data is array:
-        return edge  # type: ignore[no-any-return]
+        return edge
     out = _wrap(array)  # the leaf's data has been replaced since: its value then, linked to it
     _record(primitives["positive"], (edge,), (None, None), out, None, _state(), (array,))
     return out
@@ -428,7 +437,7 @@ def _applier(function: Rule, fetchers: list[tuple[str, Any]]) -> Callable[[Any, 
     return lambda g, saved, node: function(g, *[fetch(k, v, saved, node) for k, v in fetchers])
 
 
-# ----------------------------------------------------------------------------- calling and recording
+# ------------------------------------------------------------------------- calling, recording
 
 
 def _record(
@@ -581,7 +590,7 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
                 )
             attrs = {**defaults, **dict(zip(names, rest, strict=False)), **attrs}
         arrays = []
-        edges = []
+        edges: list[Any] = []
         tracked = mask = 0
         for position, x in enumerate(inputs):
             if isinstance(x, Tensor):
@@ -850,7 +859,9 @@ class Sample:
         return args, dict(self.attrs)
 
     def __repr__(self) -> str:
-        parts = [str(i) if isinstance(i, tuple) else getattr(i, "__name__", str(i)) for i in self.inputs]
+        parts = [
+            str(i) if isinstance(i, tuple) else getattr(i, "__name__", str(i)) for i in self.inputs
+        ]
         return f"({', '.join(parts + [f'{k}={v}' for k, v in self.attrs.items()])})"
 
 
@@ -883,7 +894,7 @@ def _call_ufunc(
     return general(ufunc, *inputs, **kwargs)
 
 
-Tensor._call_ufunc = staticmethod(_call_ufunc)  # type: ignore[method-assign]
+Tensor._call_ufunc = staticmethod(_call_ufunc)
 
 
 def attach(name: str, function: Any) -> None:

@@ -335,7 +335,9 @@ class Tensor:
     __hash__ = object.__hash__  # by identity, although == compares elements
 
     def __format__(self, spec: str) -> str:
-        return format(self.data[()] if self.data.ndim == 0 else self.data, spec) if spec else str(self)
+        return (
+            format(self.data[()] if self.data.ndim == 0 else self.data, spec) if spec else str(self)
+        )
 
     def __repr__(self) -> str:
         body = np.array2string(self.data, separator=", ", prefix="Tensor(")

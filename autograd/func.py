@@ -205,7 +205,7 @@ def _result(tensor: Tensor, recording: bool) -> Tensor:
     return tensor if recording else tensor.detach()
 
 
-# ----------------------------------------------------------------------------------------- gradients
+# ---------------------------------------------------------------------------------------- gradients
 
 
 def value_and_grad(
@@ -296,7 +296,7 @@ def per_example_grad(function: Callable[..., Any], argnums: Argnums = 0) -> Call
     return wrapper
 
 
-# ------------------------------------------------------------------------------ products with Jacobians
+# -------------------------------------------------------------------------- products with Jacobians
 
 
 def vjp(
@@ -369,7 +369,7 @@ def jvp(
     return out, push_forward(*tangents)
 
 
-# ---------------------------------------------------------------------------- Jacobians and Hessians
+# --------------------------------------------------------------------------- Jacobians and Hessians
 
 
 def _basis(tensor: Tensor) -> np.ndarray[Any, Any]:

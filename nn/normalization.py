@@ -46,6 +46,7 @@ class _RunningNorm(Module):
         affine: bool,
         track_running_stats: bool,
         dtype: npt.DTypeLike | None,
+        bias: bool,
     ) -> None:
         super().__init__()
         self.num_features = num_features
@@ -55,9 +56,11 @@ class _RunningNorm(Module):
         self.track_running_stats = track_running_stats
         if affine:
             self.weight = empty_parameter((num_features,), dtype)
-            self.bias = empty_parameter((num_features,), dtype)
         else:
             self.register_parameter("weight", None)
+        if affine and bias:
+            self.bias = empty_parameter((num_features,), dtype)
+        else:
             self.register_parameter("bias", None)
         if track_running_stats:
             of_type = get_default_dtype() if dtype is None else np.dtype(dtype)
@@ -81,8 +84,9 @@ class _RunningNorm(Module):
     def reset_parameters(self) -> None:
         """Scale 1, shift 0, nothing seen."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
     def _share_of_new(self) -> float:
@@ -97,7 +101,8 @@ class _RunningNorm(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
         )
 
 
@@ -114,8 +119,10 @@ class _BatchNorm(_RunningNorm):
         track_running_stats: bool = True,
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype, bias)
 
     def forward(self, input: TensorLike) -> Tensor:
         """The normalised input; in training the running statistics move."""
@@ -156,7 +163,7 @@ class BatchNorm2d(_BatchNorm):
         eps: added to the variance.
         momentum: share of each new batch in the running statistics; None for the plain mean of
             all batches.
-        affine: whether a scale and a shift are learnt.
+        affine: whether a scale and, with ``bias``, a shift are learnt.
         track_running_stats: whether evaluation uses running statistics instead of the batch's.
         dtype: of parameters and statistics, float32 by default.
 
@@ -199,8 +206,10 @@ class _InstanceNorm(_RunningNorm):
         track_running_stats: bool = False,
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype, bias)
 
     def forward(self, input: TensorLike) -> Tensor:
         """The normalised input."""
@@ -213,8 +222,6 @@ class _InstanceNorm(_RunningNorm):
             raise self._reject(self.shapes.replace("C", str(self.num_features)), x)
         batched = x if x.ndim == self.n + 2 else x[None]
         share = self.momentum if self.momentum is not None else 0.0
-        if self.training and self.num_batches_tracked is not None:
-            share = self._share_of_new()
         out = F.instance_norm(
             batched,
             self.running_mean,
@@ -402,6 +409,8 @@ class GroupNorm(Module):
         affine: bool = True,
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         if num_channels % num_groups:
@@ -412,16 +421,19 @@ class GroupNorm(Module):
         self.affine = affine
         if affine:
             self.weight = empty_parameter((num_channels,), dtype)
-            self.bias = empty_parameter((num_channels,), dtype)
         else:
             self.register_parameter("weight", None)
+        if affine and bias:
+            self.bias = empty_parameter((num_channels,), dtype)
+        else:
             self.register_parameter("bias", None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Scale 1, shift 0."""
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
     def forward(self, input: TensorLike) -> Tensor:
@@ -432,7 +444,10 @@ class GroupNorm(Module):
         return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class LocalResponseNorm(Module):

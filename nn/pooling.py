@@ -7,6 +7,7 @@ from typing import Any
 
 from autograd import Tensor, TensorLike
 from nn import functional as F
+from nn.functional._arguments import ints
 from nn.functional._pooling import IntOrInts
 from nn.module import Module
 
@@ -132,17 +133,21 @@ class MaxPool3d(_MaxPool):
 
 
 class _MaxUnpool(_Windows):
+    n: int
+
     def __init__(
         self, kernel_size: IntOrInts, stride: IntOrInts | None = None, padding: IntOrInts = 0
     ) -> None:
         super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
+        self.kernel_size = ints(kernel_size, self.n, "kernel_size")
+        self.stride = self.kernel_size if stride is None else ints(stride, self.n, "stride")
+        self.padding = ints(padding, self.n, "padding", 0)
 
 
 class MaxUnpool1d(_MaxUnpool):
     """Maxima put back where they came from, zeros elsewhere: undoes :class:`MaxPool1d`."""
+
+    n = 1
 
     def forward(
         self, input: TensorLike, indices: Any, output_size: Sequence[int] | None = None
@@ -156,6 +161,8 @@ class MaxUnpool1d(_MaxUnpool):
 class MaxUnpool2d(_MaxUnpool):
     """Maxima put back where they came from, zeros elsewhere: undoes :class:`MaxPool2d`."""
 
+    n = 2
+
     def forward(
         self, input: TensorLike, indices: Any, output_size: Sequence[int] | None = None
     ) -> Tensor:
@@ -167,6 +174,8 @@ class MaxUnpool2d(_MaxUnpool):
 
 class MaxUnpool3d(_MaxUnpool):
     """Maxima put back where they came from, zeros elsewhere: undoes :class:`MaxPool3d`."""
+
+    n = 3
 
     def forward(
         self, input: TensorLike, indices: Any, output_size: Sequence[int] | None = None
@@ -298,7 +307,7 @@ class _LPPool(_Windows):
         super().__init__()
         self.norm_type = norm_type
         self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
+        self.stride = stride
         self.ceil_mode = ceil_mode
 
     def extra_repr(self) -> str:

@@ -142,7 +142,7 @@ def kernels_know_only_arrays(modules: dict[str, Module]) -> Iterator[str]:
 
 
 def primitives_do_not_look_up(modules: dict[str, Module]) -> Iterator[str]:
-    """A primitive imports kernels, primitives, what lies below, helpers that import none of ours."""
+    """A primitive imports kernels, primitives, the core below, helpers that import none of ours."""
     helpers = {
         module.name
         for module in modules.values()

@@ -4,5 +4,6 @@ Nothing here is imported before the first picture is asked for.
 """
 
 from autograd.drawing._draw import Drawing, draw
+from autograd.drawing.network import draw_network
 
-__all__ = ["Drawing", "draw"]
+__all__ = ["Drawing", "draw", "draw_network"]

@@ -124,7 +124,7 @@ def full_like(prototype: Any, fill_value: Any, dtype: Any = None, **kwargs: Any)
         raise TypeError(f"full_like with a tensor as value does not take {sorted(kwargs)}")
     made = np.broadcast_to(fill_value, prototype.shape if shape is None else shape)
     wanted = prototype.dtype if dtype is None else np.dtype(dtype)
-    return positive.call(made if made.dtype == wanted else made.astype(wanted))  # type: ignore[attr-defined]
+    return positive.call(made if made.dtype == wanted else made.astype(wanted))
 
 
 @implements(np.copy)

@@ -185,12 +185,8 @@ def conv_input_grad(
 
 
 @conv_input_grad.rule("g")
-def _(
-    g: Any, weight: Any, stride: Ints, padding: Padding, dilation: Ints, groups: int
-) -> Any:
-    return conv(
-        g, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
+def _(g: Any, weight: Any, stride: Ints, padding: Padding, dilation: Ints, groups: int) -> Any:
+    return conv(g, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
 @conv_input_grad.rule("weight")
@@ -235,9 +231,7 @@ def conv_weight_grad(
 
 
 @conv_weight_grad.rule("g")
-def _(
-    h: Any, x: Any, stride: Ints, padding: Padding, dilation: Ints, groups: int
-) -> Any:
+def _(h: Any, x: Any, stride: Ints, padding: Padding, dilation: Ints, groups: int) -> Any:
     return conv(x, h, None, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
@@ -277,9 +271,7 @@ def im2col(x: Any, /, kernel: Ints, stride: Ints, padding: Padding, dilation: In
 
 
 @im2col.rule
-def _(
-    g: Any, x_shape: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints
-) -> Any:
+def _(g: Any, x_shape: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints) -> Any:
     return col2im(
         g, spatial=x_shape[2:], kernel=kernel, stride=stride, padding=padding, dilation=dilation
     )

@@ -238,7 +238,8 @@ def _running_extreme(ufunc: np.ufunc) -> None:
         before = np.roll(best, 1, axis)
         # A new extreme is where the running value changed (NaN counts as a change once).
         changed = (best != before) & ~(np.isnan(best) & np.isnan(before))
-        place = np.arange(values.shape[axis]).reshape(-1, *(1,) * (-axis % values.ndim - 1))
+        after = values.ndim - axis % values.ndim - 1
+        place = np.arange(values.shape[axis]).reshape(-1, *(1,) * after)
         place = np.where(changed, place, 0)
         return np.take_along_axis(x, np.maximum.accumulate(place, axis), axis)
 

@@ -153,6 +153,6 @@ def _pad_odd(x: Any, axis: int, pair: Pair, mode: str, reflect_type: Any) -> Any
     # Every border element is a sum of elements of x with whole coefficients; np.pad of the unit
     # vectors tells which.
     length = x.shape[axis]
-    weights = np.pad(np.eye(length), ((0, 0), pair), mode=mode, reflect_type="odd")  # type: ignore[arg-type]
+    weights = np.pad(np.eye(length), ((0, 0), pair), mode=mode, reflect_type="odd")
     weights = weights.astype(x.dtype)
     return np.moveaxis(np.matmul(np.moveaxis(x, axis, -1), weights), -1, axis)

@@ -24,6 +24,8 @@ REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {}
 ACCUMULATIONS: dict[np.ufunc, Callable[..., Any]] = {}
 # Ufuncs constant almost everywhere; filled where they are declared.
 CONSTANT: set[np.ufunc] = set()
+# An element that occurs twice changes nothing.
+IDEMPOTENT = {np.maximum, np.minimum, np.fmax, np.fmin}
 
 
 def wants_gradient(*values: Any) -> bool:
@@ -51,7 +53,7 @@ def store(value: Any, out: Any, name: str) -> Any:
 
 def given(x: Any, default: Any = None) -> Any:
     """An argument, or the default if it is NumPy's mark of one that was left out."""
-    return default if x is np._NoValue else x  # type: ignore[attr-defined]
+    return default if x is np._NoValue else x
 
 
 def _cast(x: Any, dtype: Any) -> Any:
@@ -126,9 +128,14 @@ def reduce(
     axes = tuple(np.arange(x.ndim)[list(axes)].tolist()) if axes else ()
     known = REDUCTIONS.get(ufunc)
     if where is not True:
-        neutral = ufunc.identity if initial is None else initial
-        if neutral is None or ufunc.identity is None and known is None:
-            raise ValueError(f"np.{ufunc.__name__}.reduce with where= needs initial=")
+        neutral = ufunc.identity
+        if neutral is None and ufunc in IDEMPOTENT:
+            neutral = initial
+        if neutral is None:
+            raise ValueError(
+                f"np.{ufunc.__name__}.reduce has no neutral element for where=; give initial= "
+                "if it is a maximum or minimum"
+            )
         x = _masked(x, where, neutral)
     if known is not None:
         if initial is not None and ufunc.identity is None and 0 in [x.shape[a] for a in axes]:

@@ -130,6 +130,15 @@ from nn.functional._pooling import (
     max_unpool2d,
     max_unpool3d,
 )
+from nn.functional._vision import (
+    affine_grid,
+    channel_shuffle,
+    grid_sample,
+    interpolate,
+    pixel_shuffle,
+    pixel_unshuffle,
+    upsample,
+)
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -138,6 +147,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -148,6 +158,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "celu",
     "channel_max_pool",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -169,6 +180,7 @@ __all__ = [
     "gaussian_noise",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "half_squared_error",
@@ -180,6 +192,7 @@ __all__ = [
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -212,6 +225,8 @@ __all__ = [
     "pairwise_distance",
     "pdist",
     "perceptron_loss",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "relu",
@@ -235,6 +250,7 @@ __all__ = [
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
     "unfold",
+    "upsample",
     "vector_norm",
     "zero_one_loss",
 ]

@@ -82,7 +82,7 @@ class LeNet(Module):
         x: Tensor = self.s2(self.a1(self.c1(input)))
         x = self.s4(self.a3(self.c3(x)))
         x = self.flatten(self.a5(self.c5(x)))
-        return self.output(self.a6(self.f6(x)))  # type: ignore[no-any-return]
+        return self.output(self.a6(self.f6(x)))
 
 
 class DigitsCNN(Sequential):

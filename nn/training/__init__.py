@@ -1,4 +1,4 @@
-"""Training: the loop, what it measures, and how weights are kept; ``python -m nn.training`` runs it.
+"""Training: the loop, what it measures, how weights are kept; ``python -m nn.training`` runs it.
 
 Nothing here is needed to use `nn`; it is the training loop one would write, written once.
 """

@@ -1,4 +1,4 @@
-"""``python -m nn.training``: a convolutional network learns handwritten digits, from data to picture.
+"""``python -m nn.training``: a convolutional network learns digits, from data to picture.
 
 Without options it needs no download: it trains on the bundled 8×8 digits and leaves weights,
 learning curves and a drawing of the network's graph in one folder.
@@ -98,7 +98,7 @@ def run(job: Job, output: Path, seed: int) -> int:
         except ImportError as missing:
             print(f"no curves: {missing}")
     saved.append(_draw(output / "graph.svg", model, job.test))
-    loss, share = evaluate(model, trainer.loss, held_out)
+    _, share = evaluate(model, trainer.loss, held_out)
     print(f"test accuracy {share:.2%} ({round(share * len(job.test[1]))} of {len(job.test[1])})")
     print("saved " + ", ".join(map(str, saved)))
     return INTERRUPTED if trainer.interrupted else 0

@@ -168,7 +168,7 @@ class Trainer:
         try:
             for number in range(first, first + epochs):
                 train = self._train_epoch(batches, f"epoch {number}/{first + epochs - 1}", progress)
-                valid = (None, None)
+                valid: tuple[float | None, float | None] = (None, None)
                 if validation is not None:
                     valid = evaluate(self.model, self.loss, validation)
                 self.history.append(Epoch(number, train.loss, train.accuracy, *valid))
@@ -196,7 +196,9 @@ class Trainer:
 
 
 def _line(epoch: Epoch) -> str:
-    text = f"epoch {epoch.number:3d}  loss {epoch.train_loss:.4f}  accuracy {epoch.train_accuracy:.2%}"
+    text = (
+        f"epoch {epoch.number:3d}  loss {epoch.train_loss:.4f}  accuracy {epoch.train_accuracy:.2%}"
+    )
     if epoch.valid_loss is not None:
         text += f"  held out: loss {epoch.valid_loss:.4f}  accuracy {epoch.valid_accuracy:.2%}"
     return text
@@ -210,5 +212,7 @@ def _with_bar(batches: Batches, label: str) -> Iterator[Batch]:
         yield from batches
         return
     total = len(batches) if isinstance(batches, Sized) else None
-    with tqdm(batches, desc=label, total=total, leave=False, unit="batch", dynamic_ncols=True) as bar:
+    with tqdm(
+        batches, desc=label, total=total, leave=False, unit="batch", dynamic_ncols=True
+    ) as bar:
         yield from bar

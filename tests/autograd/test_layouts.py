@@ -52,7 +52,9 @@ LAYOUTS = [reversed_memory, every_other, column_major, read_only]
 
 def run(made: Primitive, args: list[Any], attrs: dict[str, Any]) -> tuple[list[Any], list[Any]]:
     """Values and gradients with these arrays themselves as the tensors' memory."""
-    inputs = [as_tensor(a) if isinstance(a, np.ndarray) and a.dtype.kind in "fc" else a for a in args]
+    inputs = [
+        as_tensor(a) if isinstance(a, np.ndarray) and a.dtype.kind in "fc" else a for a in args
+    ]
     leaves = [x.requires_grad_() for x in inputs if isinstance(x, Tensor)]
     result = made(*inputs, **attrs)
     outs = [o for o in (result if isinstance(result, tuple) else (result,)) if o.requires_grad]
@@ -69,8 +71,12 @@ def test_layout_does_not_matter(made: Primitive, drawn: Sample, layout: Any) -> 
     args, attrs = drawn.draw()
     # Arrays that a sample gives as they are are constants of the function, not its arguments.
     drawn_here = [isinstance(spec, tuple) or callable(spec) for spec in drawn.inputs]
-    args = [a if d or not isinstance(a, np.ndarray) else a.tolist() for a, d in zip(args, drawn_here)]
-    laid_out = [layout(a) if isinstance(a, np.ndarray) and a.dtype.kind in "fc" else a for a in args]
+    args = [
+        a if d or not isinstance(a, np.ndarray) else a.tolist() for a, d in zip(args, drawn_here)
+    ]
+    laid_out = [
+        layout(a) if isinstance(a, np.ndarray) and a.dtype.kind in "fc" else a for a in args
+    ]
     before = [np.array(a) if isinstance(a, np.ndarray) else a for a in laid_out]
     expected = run(made, args, attrs)
     found = run(made, laid_out, attrs)
@@ -102,7 +108,8 @@ def test_broadcasting_is_undone(shapes: Any, name: str) -> None:
     full = [Tensor(np.broadcast_to(v, out.shape), requires_grad=True) for v in values]
     whole = grad(ufunc(*full), full, start)
     for x, f, w in zip((a, b), found, whole, strict=True):
-        assert f.shape == x.shape and f.dtype == x.dtype
+        assert f.shape == x.shape
+        assert f.dtype == x.dtype
         lead = out.ndim - x.ndim
         axes = (*range(lead), *(lead + i for i, n in enumerate(x.shape) if n == 1))
         summed = w.data.sum(axis=axes, keepdims=True).reshape(x.shape)

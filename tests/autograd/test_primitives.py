@@ -97,7 +97,10 @@ def test_forward_mode(made: Primitive, drawn: Sample) -> None:
     """The transpose of the transposed Jacobian, against a difference along the same direction."""
     args, which = tensors(made, drawn)
     rng = np.random.default_rng(1)
-    tangents = [rng.standard_normal(args[i].shape) * (1 + 0j if args[i].dtype.kind == "c" else 1) for i in which]
+    tangents = [
+        rng.standard_normal(args[i].shape) * (1 + 0j if args[i].dtype.kind == "c" else 1)
+        for i in which
+    ]
 
     def along(step: float) -> list[Any]:
         moved = list(args)
@@ -110,7 +113,9 @@ def test_forward_mode(made: Primitive, drawn: Sample) -> None:
         return
     starts = [Tensor(np.zeros(o.shape, o.dtype), requires_grad=True) for o in outs]
     inner = grad(outs, [args[i] for i in which], starts, create_graph=True, allow_unused=True)
-    pairs = [(g, t) for g, t in zip(inner, tangents, strict=True) if g is not None and g.requires_grad]
+    pairs = [
+        (g, t) for g, t in zip(inner, tangents, strict=True) if g is not None and g.requires_grad
+    ]
     tangent_out = grad([g for g, _ in pairs], starts, [t for _, t in pairs], allow_unused=True)
     step = 1e-6
     for found, plus, minus in zip(tangent_out, along(step), along(-step), strict=True):
@@ -120,7 +125,8 @@ def test_forward_mode(made: Primitive, drawn: Sample) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "drawn"), [case for case in CASES if case.values[0].batched]  # type: ignore[attr-defined]
+    ("made", "drawn"),
+    [case for case in CASES if case.values[0].batched],  # type: ignore[attr-defined]
 )
 def test_batched_rule(made: Primitive, drawn: Sample) -> None:
     """A rule called batched gives for a stack of gradients the stack of its results."""

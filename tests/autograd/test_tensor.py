@@ -423,7 +423,7 @@ WAYS: list[tuple[str, Callable[[Any], Any]]] = [
     ("scalar on the left", lambda t: np.float64(2) * t),
     ("zero-dimensional array", lambda t: np.array(2.0) / t),
     ("python on the left", lambda t: 3 - t),
-    ("list on the right", lambda t: t + [1.0, 2.0]),
+    ("list on the right", lambda t: t - [1.0, 2.0]),
     ("list on the left", lambda t: [1.0, 2.0] * t),
     ("concatenate", lambda t: np.concatenate([t, np.ones((1, 2)), t * 2])),
     ("stack", lambda t: np.stack((t, t * t), axis=-1)),

@@ -255,4 +255,49 @@ LOSSES = [
     *losses("TripletMarginLoss", (_X, _T, normal(5, 4, seed=2)), swap=True, p=3.0),
 ]
 
+PADDING = [
+    case("ConstantPad1d", 2, 1.5, on=LINES),
+    case("ConstantPad2d", (1, -2, 0, 3), 2.0, on=IMAGES),
+    case("ConstantPad3d", 1, -1.0, on=VOLUMES),
+    case("ZeroPad1d", (1, 2), on=LINES),
+    case("ZeroPad2d", (1, 2, 3, 0), on=IMAGES),
+    case("ZeroPad3d", 1, on=VOLUMES),
+    case("ReflectionPad1d", (3, 1), on=LINES),
+    case("ReflectionPad2d", (1, 2, 3, 0), on=IMAGES),
+    case("ReflectionPad3d", 1, on=VOLUMES),
+    case("ReplicationPad1d", (3, 1), on=LINES),
+    case("ReplicationPad2d", (1, 2, 3, 0), on=normal(4, 6, 5)),
+    case("ReplicationPad3d", 2, on=VOLUMES),
+    case("CircularPad1d", (3, 1), on=LINES),
+    case("CircularPad2d", (1, 2, 3, 0), on=IMAGES),
+    case("CircularPad3d", 1, on=VOLUMES),
+]
+
+IMAGE_SIZES = [
+    case("Upsample", scale_factor=2, on=IMAGES),
+    case("Upsample", size=(4, 7), on=IMAGES),
+    case("Upsample", size=5, mode="nearest-exact", on=LINES),
+    case("Upsample", scale_factor=1.7, mode="linear", on=LINES),
+    case("Upsample", scale_factor=(2, 1.5), mode="bilinear", on=IMAGES),
+    case("Upsample", size=(9, 3), mode="bilinear", align_corners=True, on=IMAGES),
+    case("Upsample", size=(9, 3), mode="bicubic", on=IMAGES),
+    case("Upsample", scale_factor=2, mode="bicubic", align_corners=True, on=IMAGES),
+    case("Upsample", size=(2, 7, 3), mode="trilinear", on=VOLUMES),
+    case("Upsample", size=(2, 7, 3), on=VOLUMES),
+    case("UpsamplingNearest2d", scale_factor=3, on=IMAGES),
+    case("UpsamplingBilinear2d", size=(4, 9), on=IMAGES),
+    case("PixelShuffle", 2, on=IMAGES),
+    case("PixelUnshuffle", 2, on=normal(2, 3, 4, 6)),
+    case("ChannelShuffle", 2, on=IMAGES),
+]
+
+DISTANCES = [
+    case("CosineSimilarity", on=(normal(5, 4), normal(5, 4, seed=1))),
+    case("CosineSimilarity", 0, 1e-3, on=(normal(5, 4), normal(5, 4, seed=1))),
+    case("PairwiseDistance", on=(normal(5, 4), normal(5, 4, seed=1))),
+    case("PairwiseDistance", 3.0, keepdim=True, on=(normal(5, 4), normal(5, 4, seed=1))),
+    case("PairwiseDistance", 1.0, on=(normal(5, 4), normal(5, 4, seed=1))),
+]
+
 CASES = [*LAYERS, *POOLING, *ACTIVATIONS, *NORMALIZATION, *LOSSES]
+CASES += [*PADDING, *IMAGE_SIZES, *DISTANCES]

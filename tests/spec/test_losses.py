@@ -266,9 +266,8 @@ def test_mixture_gradient_by_responsibilities() -> None:
         assert jacrev(mixture)(w).item() == pytest.approx(expected)
 
 
-def flatness(weights: Any, precision: float, output: Function) -> Any:
+def flatness(w: Tensor, precision: float, output: Function) -> Any:
     """The flat minimum penalty for one input: of the Jacobian of the outputs by the weights."""
-    w = weights if weights.requires_grad else Tensor(weights, requires_grad=True)
     y = output(w)
     rows = [grad(y[k], w, create_graph=True)[0] for k in range(y.size)]
     jacobian = np.stack(rows)
@@ -295,14 +294,15 @@ def test_flat_minimum_penalty_has_a_gradient() -> None:
     value = flatness(w, 1.0, lambda w: np.reshape(np.tanh(w @ x), (1,)))
     (gradient,) = grad(value, w)
     s = float(w.data @ x)
-    np.testing.assert_allclose(gradient.data, -4 * np.tanh(s) * x, rtol=1e-12)  # 2 d log(1-tanh²)
+    # The penalty is 2 log(1 - tanh² s) and constants.
+    np.testing.assert_allclose(gradient.data, -4 * np.tanh(s) * x, rtol=1e-12)
 
 
 # ------------------------------------------------------------------------------------ likelihoods
 
 
 def test_normal_likelihood_is_least_squares_with_a_precision() -> None:
-    """x = 0..3, t = (1, 3, 2, 5): w = (1.1, 1.1) and 1/β = 0.675, a variance, make both slopes 0."""
+    """For x = 0..3, t = (1, 3, 2, 5) both slopes are 0 at w = (1.1, 1.1) and a variance of 0.675."""
     phi = np.stack([np.ones(4), np.arange(4.0)], axis=1)
     t = np.array([1.0, 3.0, 2.0, 5.0])
 

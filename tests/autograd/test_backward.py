@@ -1,0 +1,639 @@
+"""backward: numbers against closed forms, accumulation, whose memory .grad is, hooks, messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from autograd import GraphError, Tensor, grad, no_grad, primitive, saved_tensors_hooks
+from autograd._graph import unbroadcast
+
+
+def leaf(*values: float, dtype: Any = np.float64) -> Tensor:
+    return Tensor(np.array(values, dtype), requires_grad=True)
+
+
+# ----------------------------------------------------------------------------------------- numbers
+
+
+def test_closed_forms() -> None:
+    x = np.array([0.5, 1.5, 2.5])
+    cases: list[tuple[Callable[[Any], Any], Any]] = [
+        (lambda t: t**3, 3 * x**2),
+        (lambda t: np.sin(t) * np.exp(t), np.exp(x) * (np.sin(x) + np.cos(x))),
+        (lambda t: 1 / t, -1 / x**2),
+        (lambda t: np.log(t * t + 1), 2 * x / (x**2 + 1)),
+        (lambda t: t / t.sum(), np.zeros(3)),
+        (lambda t: np.sqrt((t * t).sum()) * np.ones(1), x / np.sqrt((x * x).sum())),
+        (lambda t: np.maximum(t, 1.0), [0.0, 1.0, 1.0]),
+        (lambda t: t[::-1] * np.arange(3.0), [2.0, 1.0, 0.0]),
+    ]
+    for function, expected in cases:
+        t = Tensor(x, requires_grad=True)
+        function(t).sum().backward()
+        np.testing.assert_allclose(t.grad.data, expected, rtol=1e-14, atol=1e-15)
+
+
+def test_every_use_of_a_tensor_counts() -> None:
+    x = leaf(3.0)
+    y = x * x  # both inputs at once
+    z = y + y * x + x  # x^2 + x^3 + x
+    z.backward()
+    assert x.grad.data.tolist() == [2 * 3 + 3 * 9 + 1]
+
+
+def test_a_diamond_runs_each_rule_once() -> None:
+    calls = []
+
+    @primitive()
+    def counted(x: Any, /) -> Any:
+        return 2 * x
+
+    @counted.rule
+    def _(g: Any) -> Any:
+        calls.append(g.copy())
+        return 2 * g
+
+    x = leaf(1.0, 2.0)
+    y = counted(x)
+    (y * y + 3 * y).sum().backward()
+    assert len(calls) == 1
+    np.testing.assert_array_equal(calls[0], 2 * y.data + 3)
+    np.testing.assert_array_equal(x.grad.data, 2 * (2 * y.data + 3))
+
+
+def test_gradients_accumulate_over_calls() -> None:
+    x = leaf(1.0, 2.0)
+    for times in (1, 2, 3):
+        (x * x).sum().backward()
+        np.testing.assert_array_equal(x.grad.data, times * 2 * x.data)
+    x.grad = None
+    (x * 5).sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [5.0, 5.0])
+
+
+def test_a_graph_kept_is_walked_again() -> None:
+    x = leaf(2.0)
+    y = x**3
+    y.backward(retain_graph=True)
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.data.tolist() == [36.0]
+    with pytest.raises(GraphError, match="freed"):
+        y.backward()
+    assert x.grad.data.tolist() == [36.0]  # a failed pass leaves no trace
+
+
+def test_part_of_a_freed_graph_is_an_error() -> None:
+    x = leaf(2.0)
+    shared = x * x
+    (shared * 2).backward()
+    again = shared * 3
+    with pytest.raises(GraphError, match=r"already freed.*multiply.*test_backward.py:\d+.*retain"):
+        again.backward()
+
+
+def test_a_given_gradient() -> None:
+    for gradient in (
+        [10.0, 20.0],
+        np.array([10, 20]),
+        np.array([10, 20], np.float32),
+        Tensor([10.0, 20.0]),
+        [Tensor(10.0), 20],
+    ):
+        x = leaf(1.0, 2.0)
+        (x * x).backward(gradient)
+        np.testing.assert_array_equal(x.grad.data, [20.0, 80.0])
+        assert x.grad.dtype == np.float64
+
+
+def test_backward_of_a_leaf() -> None:
+    x = leaf(1.0, 2.0)
+    x.backward([3.0, 4.0])
+    x.backward([3.0, 4.0])
+    assert x.grad.data.tolist() == [6.0, 8.0]
+
+
+def test_zero_size() -> None:
+    x = Tensor(np.zeros((0, 3)), requires_grad=True)
+    (x * 2).sum().backward()
+    assert x.grad.shape == (0, 3)
+
+
+def test_leaves_that_need_no_gradient_get_none() -> None:
+    x, c = leaf(1.0), Tensor([2.0])
+    (x * c).backward()
+    assert c.grad is None
+
+
+def test_deterministic_bit_for_bit() -> None:
+    rng = np.random.default_rng(0)
+    start = rng.standard_normal((8, 8)).astype(np.float32)
+
+    def gradient() -> bytes:
+        w = Tensor(start, requires_grad=True)
+        h = w
+        parts = []
+        for k in range(30):
+            h = np.tanh(h @ w + 0.1 * k)
+            parts.append((h * h).mean())
+        np.sum(np.stack(parts)).backward()
+        return w.grad.data.tobytes()
+
+    assert len({gradient() for _ in range(5)}) == 1
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(-10, 10),
+    st.floats(-10, 10),
+)
+def test_the_gradient_is_linear(seed: int, a: float, b: float) -> None:
+    rng = np.random.default_rng(seed)
+    x = Tensor(rng.uniform(-2, 2, (3, 2)), requires_grad=True)
+
+    def f(t: Any) -> Any:
+        return (np.sin(t) * t).sum()
+
+    def h(t: Any) -> Any:
+        return np.exp(-t * t).sum()
+
+    (df,), (dh,), (dboth,) = (grad(v, x) for v in (f(x), h(x), a * f(x) + b * h(x)))
+    np.testing.assert_allclose(dboth.data, a * df.data + b * dh.data, atol=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 4))
+def test_the_chain_rule(seed: int, n: int, m: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = Tensor(rng.standard_normal(n), requires_grad=True)
+    W = rng.standard_normal((m, n))
+    inner = np.tanh(W @ x)
+    outer = (inner**2).sum()
+    (whole,) = grad(outer, x, retain_graph=True)
+    (g,) = grad(outer, inner, retain_graph=True)
+    (by_hand,) = grad(inner, x, g)
+    np.testing.assert_array_equal(whole.data, by_hand.data)
+
+
+@given(
+    hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=4, min_side=0),
+    st.integers(0, 2**32 - 1),
+)
+def test_unbroadcast_is_the_adjoint_of_broadcasting(shapes: Any, seed: int) -> None:
+    shape, result = shapes.input_shapes[0], shapes.result_shape
+    rng = np.random.default_rng(seed)
+    x, g = rng.standard_normal(shape), rng.standard_normal(result)
+    back = unbroadcast(g, shape)
+    assert back.shape == shape
+    np.testing.assert_allclose(
+        np.sum(np.broadcast_to(x, result) * g), np.sum(x * back), rtol=1e-12, atol=1e-12
+    )
+    t = Tensor(x, requires_grad=True)  # and the engine does the same
+    (t + np.zeros(result)).backward(g)
+    np.testing.assert_allclose(t.grad.data, back, rtol=1e-12, atol=1e-13)
+
+
+# -------------------------------------------------------------------------- whose memory .grad is
+
+
+def test_the_gradients_dtype_is_the_leafs() -> None:
+    half, single = leaf(1.0, dtype=np.float16), leaf(2.0, dtype=np.float32)
+    double = leaf(3.0)
+    (half * single * double).sum().backward()
+    for x in (half, single, double):
+        assert x.grad.dtype == x.dtype
+        assert x.grad.shape == x.shape
+
+
+LEAF_PAIRS: list[tuple[str, Callable[[Tensor, Tensor], Tensor]]] = [
+    ("add", lambda x, y: x + y),
+    ("subtract and reshape", lambda x, y: x.reshape(2, 1).ravel() + y),
+    ("concatenate", lambda x, y: np.concatenate([x, y])[:2] + np.concatenate([x, y])[2:]),
+    ("stack", lambda x, y: np.stack([x, y]).sum(axis=0)),
+    ("where", lambda x, y: np.where([True, True], x, y) + np.where([False, True], x, y)),
+    ("through the same node", lambda x, y: (x + y) + 0.0),
+    ("broadcast", lambda x, y: np.broadcast_to(x + y, (3, 2)).sum(axis=0)),
+]
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("combine", [c for _, c in LEAF_PAIRS], ids=[n for n, _ in LEAF_PAIRS])
+def test_no_two_gradients_share_memory(
+    combine: Callable[[Tensor, Tensor], Tensor], create_graph: bool
+) -> None:
+    x, y = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    out = combine(x, y)
+    out.retain_grad()
+    gradient = np.array([1.0, 5.0])
+    out.backward(gradient, create_graph=create_graph, retain_graph=True)
+    arrays = [x.grad.data, y.grad.data, out.grad.data, gradient]
+    for i, a in enumerate(arrays):
+        assert a.flags.writeable
+        for b in arrays[i + 1 :]:
+            assert not np.shares_memory(a, b)
+    before = [a.copy() for a in arrays[1:]]
+    x.grad.data[...] = -7.0
+    for a, b in zip(arrays[1:], before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    # A second pass adds, and changes nothing but the gradients.
+    out.backward(gradient, create_graph=create_graph)
+    np.testing.assert_array_equal(gradient, [1.0, 5.0])
+    np.testing.assert_array_equal(y.grad.data, 2 * before[0])
+    np.testing.assert_array_equal(out.grad.data, 2 * gradient)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_read_only_gradient_is_no_trap(create_graph: bool) -> None:
+    x = leaf(1.0, 2.0, 3.0)
+    for _ in range(2):
+        (x * 1).sum().backward(create_graph=create_graph)
+        x.sum().backward(create_graph=create_graph)  # sums go back as read-only broadcasts
+    assert x.grad.data.flags.writeable
+    np.testing.assert_array_equal(x.grad.data, [4.0, 4.0, 4.0])
+    gradient = np.broadcast_to(np.float64(2.0), (3,))
+    x.grad = None
+    x.backward(gradient, create_graph=create_graph)
+    x.backward(gradient, create_graph=create_graph)
+    np.testing.assert_array_equal(x.grad.data, [4.0, 4.0, 4.0])
+
+
+def test_the_gradient_is_not_a_saved_array() -> None:
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    y = (x * w).sum()
+    y.backward(retain_graph=True)
+    x.grad.data[...] = 0.0  # the gradient of x is w: but not w's array
+    assert w.data.tolist() == [3.0, 4.0]
+    y.backward()
+    assert x.grad.data.tolist() == [3.0, 4.0]
+
+
+def test_a_rule_may_return_what_it_saved_or_was_given() -> None:
+    table = np.array([1.0, 2.0])
+
+    @primitive()
+    def odd(x: Any, /) -> Any:
+        return x * table
+
+    @odd.rule
+    def _(g: Any) -> Any:
+        return table  # not even linear, but an array that someone else owns
+
+    x, y = leaf(1.0, 1.0), leaf(1.0, 1.0)
+    (odd(x) + odd(y) + odd(x)).backward([1.0, 1.0])
+    np.testing.assert_array_equal(x.grad.data, [2.0, 4.0])
+    np.testing.assert_array_equal(table, [1.0, 2.0])
+    x.grad.data += 1
+    y.grad.data += 1
+    np.testing.assert_array_equal(table, [1.0, 2.0])
+
+
+def test_several_contributions_do_not_add_into_a_shared_array() -> None:
+    x, y = leaf(1.0, 2.0), leaf(1.0, 2.0)
+    s = x + y  # one gradient array for both
+    t = x * 3 + y * 5
+    (s + s * 2 + t).sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [6.0, 6.0])
+    np.testing.assert_array_equal(y.grad.data, [8.0, 8.0])
+
+
+def test_zero_dimensional_gradients_can_be_written() -> None:
+    x = Tensor(2.0, requires_grad=True)
+    (x * x).backward()
+    (x * x).backward()
+    assert type(x.grad.data) is np.ndarray
+    x.grad.data[...] = 1.0
+    assert x.grad.item() == 1.0
+
+
+# ------------------------------------------------------------------------------------ retain_grad
+
+
+def test_retain_grad() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * x
+    z = y * 3
+    assert not y.retains_grad
+    y.retain_grad()
+    y.retain_grad()  # twice is once
+    assert y.retains_grad
+    z.sum().backward(retain_graph=True)
+    np.testing.assert_array_equal(y.grad.data, [3.0, 3.0])
+    assert z.grad is None
+    z.sum().backward()
+    np.testing.assert_array_equal(y.grad.data, [6.0, 6.0])
+    x.retain_grad()  # a leaf keeps its gradient anyway
+    assert not x.retains_grad
+    with pytest.raises(GraphError, match="does not require"):
+        Tensor([1.0]).retain_grad()
+
+
+def test_retained_gradient_with_create_graph_can_be_differentiated() -> None:
+    x = leaf(2.0)
+    y = x * x
+    y.retain_grad()
+    (y**3).sum().backward(create_graph=True)
+    assert y.grad.data.tolist() == [3 * 16.0]
+    (d,) = grad(y.grad, x)
+    assert d.data.tolist() == [6 * 4.0 * 4.0]
+
+
+# ------------------------------------------------------------------------------------------- hooks
+
+
+@pytest.mark.parametrize("on_leaf", [True, False])
+@pytest.mark.parametrize("create_graph", [True, False])
+def test_tensor_hooks_see_the_whole_gradient_once(on_leaf: bool, create_graph: bool) -> None:
+    x = leaf(1.0, 2.0)
+    y = x if on_leaf else x * 1
+    seen = []
+
+    def look(g: Tensor) -> None:
+        assert isinstance(g, Tensor)
+        seen.append(g.data.copy())
+
+    y.register_hook(look)
+    (y * y + y).sum().backward(create_graph=create_graph)
+    assert len(seen) == 1
+    np.testing.assert_array_equal(seen[0], [3.0, 5.0])
+    np.testing.assert_array_equal(x.grad.data, [3.0, 5.0])
+
+
+@pytest.mark.parametrize("on_leaf", [True, False])
+@pytest.mark.parametrize("create_graph", [True, False])
+@pytest.mark.parametrize("answer", ["tensor", "array", "wider"])
+def test_tensor_hooks_replace(on_leaf: bool, create_graph: bool, answer: str) -> None:
+    x = leaf(1.0, 2.0, dtype=np.float32)
+    y = x if on_leaf else x * 1
+    fixed = np.array([10.0, 20.0], np.float64 if answer == "wider" else np.float32)
+
+    def replace(g: Tensor) -> Any:
+        return Tensor(fixed) if answer == "tensor" else fixed
+
+    y.register_hook(replace)
+    y.register_hook(lambda g: g * 2)  # in the order of registration
+    (y * y).sum().backward(create_graph=create_graph)
+    np.testing.assert_array_equal(x.grad.data, [20.0, 40.0])
+    assert x.grad.dtype == np.float32
+    x.grad.data[...] = 0
+    np.testing.assert_array_equal(fixed, [10.0, 20.0])
+
+
+def test_a_hooks_gradient_is_not_changed_later() -> None:
+    x = leaf(1.0, 2.0)
+    seen: list[Tensor] = []
+    given = Tensor([5.0, 5.0])
+    handle = x.register_hook(seen.append)
+    (x * x).sum().backward()
+    (x * x).sum().backward()
+    np.testing.assert_array_equal(seen[0].data, [2.0, 4.0])
+    handle.remove()
+    x.register_hook(lambda g: given)
+    x.grad = None
+    for _ in range(2):
+        (x * x).sum().backward()
+    np.testing.assert_array_equal(given.data, [5.0, 5.0])
+    np.testing.assert_array_equal(x.grad.data, [10.0, 10.0])
+
+
+@pytest.mark.parametrize("on_leaf", [True, False])
+def test_hooks_can_be_removed(on_leaf: bool) -> None:
+    x = leaf(1.0)
+    calls: list[str] = []
+    handle = x.register_hook(lambda g: calls.append("x"))
+    with x.register_hook(lambda g: calls.append("while")):
+        (x * 2).backward()
+    handle.remove()
+    handle.remove()
+    (x * 2).backward()
+    assert calls == ["x", "while"]
+
+
+def test_a_hook_may_remove_itself() -> None:
+    x = leaf(1.0)
+    for y in (x, x * 1):
+        calls = []
+        handle = y.register_hook(lambda g: (calls.append(1), handle.remove())[0])  # noqa: B023
+        out = y * 2
+        out.backward(retain_graph=True)
+        out.backward()
+        assert calls == [1]
+
+
+@pytest.mark.parametrize("on_leaf", [True, False])
+def test_a_hook_with_the_wrong_shape(on_leaf: bool) -> None:
+    x = leaf(1.0, 2.0)
+    y = x if on_leaf else x * 1
+
+    def wrong(g: Tensor) -> Any:
+        return np.ones(3)
+
+    y.register_hook(wrong)
+    with pytest.raises(GraphError, match=r"hook 'wrong' must return.*\(2,\), got \(3,\)"):
+        (y * 2).sum().backward()
+    assert x.grad is None
+
+
+def test_hooks_are_refused_where_no_gradient_comes() -> None:
+    with pytest.raises(GraphError, match="does not require"):
+        Tensor([1.0]).register_hook(print)
+    with pytest.raises(TypeError, match="callable"):
+        leaf(1.0).register_hook(3)  # type: ignore[arg-type]
+
+
+def test_node_hooks() -> None:
+    a, b = leaf(2.0), leaf(5.0)
+    y = a * b
+    node = y.node
+    assert node is not None
+    log: list[Any] = []
+    before = node.register_prehook(lambda g: log.append(("before", g.data.tolist())) or g * 10)
+    after = node.register_hook(
+        lambda inputs, output: (
+            log.append(("after", [i.data.tolist() for i in inputs], output.data.tolist()))
+            or (inputs[0] + 1, None)
+        )
+    )
+    y.backward(retain_graph=True)
+    assert log == [("before", [1.0]), ("after", [[50.0], [20.0]], [10.0])]
+    assert a.grad.data.tolist() == [51.0]
+    assert b.grad is None
+    before.remove()
+    after.remove()
+    a.grad = None
+    y.backward()
+    assert (a.grad.data.tolist(), b.grad.data.tolist()) == ([5.0], [2.0])
+
+
+def test_a_node_hook_with_too_few_gradients() -> None:
+    a, b = leaf(2.0), leaf(5.0)
+    y = a * b
+    assert y.node is not None
+    y.node.register_hook(lambda inputs, output: (inputs[0],))
+    with pytest.raises(GraphError, match="hook .* of multiply must return .* 2 inputs"):
+        y.backward()
+
+
+def test_node_hooks_of_an_operation_with_several_outputs() -> None:
+    @primitive(outputs=("s", "c"))
+    def sincos(x: Any, /) -> Any:
+        return np.sin(x), np.cos(x)
+
+    @sincos.rule
+    def _(g: Any, s: Any, c: Any) -> Any:
+        return g[0] * c - g[1] * s
+
+    x = leaf(0.5)
+    s, c = sincos(x)
+    assert s.node is not None
+    log: list[Any] = []
+    s.node.register_prehook(lambda g: log.append(g.data.tolist()))
+    s.node.register_hook(lambda inputs, output: (inputs[0] * 10,))
+    whole = s.node.edges[0]
+    whole.register_prehook(lambda gs: log.append([g if g is None else g.data.tolist() for g in gs]))
+    whole.register_hook(lambda inputs, outputs: log.append(len(outputs)))
+    (s * 2).backward()
+    assert log == [[2.0], [[20.0], None], 2]
+    np.testing.assert_allclose(x.grad.data, 20 * np.cos(0.5))
+
+
+def test_hooks_and_the_create_graph_pass() -> None:
+    x = leaf(2.0)
+    y = x * x
+    y.register_hook(lambda g: g * g)
+    (g,) = grad(y * 3, x, create_graph=True)  # 3^2 * 2x
+    assert g.data.tolist() == [36.0]
+    (h,) = grad(g, x)
+    assert h.data.tolist() == [18.0]
+
+
+# ----------------------------------------------------------------------------- saved_tensors_hooks
+
+
+def test_saved_arrays_go_through_the_hooks() -> None:
+    packed: list[Any] = []
+    unpacked: list[Any] = []
+
+    def pack(a: Any) -> int:
+        packed.append(a)
+        return len(packed) - 1
+
+    def unpack(number: int) -> Any:
+        unpacked.append(number)
+        return packed[number] * 10
+
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    with saved_tensors_hooks(pack, unpack):
+        y = x * w
+    z = np.exp(x)  # outside
+    assert len(packed) == 2
+    assert not unpacked
+    (y + 0 * z).sum().backward()
+    assert sorted(unpacked) == [0, 1]
+    np.testing.assert_array_equal(x.grad.data, [30.0, 40.0])
+    np.testing.assert_array_equal(w.grad.data, [10.0, 20.0])
+
+
+def test_saved_tensors_hooks_nest_and_come_back_after_an_error() -> None:
+    log: list[str] = []
+
+    def named(name: str) -> saved_tensors_hooks:
+        return saved_tensors_hooks(lambda a: log.append(name) or a, lambda a: a)
+
+    x = leaf(2.0)
+    with named("outer"):
+        with pytest.raises(ZeroDivisionError), named("inner"):
+            np.exp(x)
+            raise ZeroDivisionError
+        np.exp(x)
+    np.exp(x)
+    assert log == ["inner", "outer"]
+
+
+# ---------------------------------------------------------------------------------------- messages
+
+
+def test_a_non_scalar_needs_a_gradient() -> None:
+    x = leaf(1.0, 2.0)
+    with pytest.raises(GraphError, match=r"shape \(2,\).*t\.sum\(\).*gradient="):
+        (x * 2).backward()
+    assert x.grad is None
+
+
+def test_a_gradient_of_the_wrong_shape() -> None:
+    x = leaf(1.0, 2.0)
+    for gradient in ([1.0], [[1.0, 2.0]], 1.0):
+        with pytest.raises(GraphError, match=r"gradient has shape .*the tensor has shape \(2,\)"):
+            (x * 2).backward(gradient)
+
+
+def test_a_gradient_of_the_wrong_dtype() -> None:
+    x = leaf(1.0, 2.0)
+    for gradient in ([1j, 2.0], np.array(["a", "b"])):
+        with pytest.raises((GraphError, TypeError), match="dtype"):
+            (x * 2).backward(gradient)
+
+
+def test_no_graph() -> None:
+    x = leaf(1.0)
+    with no_grad():
+        y = x * 2
+    for out in (Tensor(1.0), y, (x * 2).detach()):
+        with pytest.raises(GraphError, match="no graph.*no_grad.*requires_grad=True"):
+            out.backward()
+
+
+def test_a_rule_that_returns_the_wrong_thing() -> None:
+    def declare(answer: Any) -> Any:
+        @primitive()
+        def broken(x: Any, /) -> Any:
+            return x * 2
+
+        @broken.rule
+        def _(g: Any) -> Any:
+            return answer
+
+        return broken
+
+    for answer, message in (
+        (np.ones(3), r"rule of broken returned a gradient of shape \(3,\).*shape \(2,\).*py:\d+"),
+        (np.ones(()), r"rule of broken returned a gradient of shape \(\)"),
+        (1.0, "rule of broken returned a float"),
+        (None, "rule of broken returned None"),
+    ):
+        x = leaf(1.0, 2.0)
+        with pytest.raises(GraphError, match=message):
+            declare(answer)(x).sum().backward()
+        assert x.grad is None
+
+
+def test_a_joint_rule_that_returns_too_few_gradients() -> None:
+    @primitive()
+    def broken(a: Any, b: Any, /) -> Any:
+        return a + b
+
+    @broken.rule
+    def _(g: Any) -> Any:
+        return (g,)
+
+    with pytest.raises(GraphError, match="rule of broken must return .* 2 inputs"):
+        broken(leaf(1.0), leaf(1.0)).backward()
+
+
+def test_complex_gradients_are_pytorchs() -> None:
+    torch = pytest.importorskip("torch")
+    values = np.array([1 + 2j, 0.5 - 1j])
+    z = Tensor(values, requires_grad=True)
+    t = torch.tensor(values, requires_grad=True)
+    np.abs(z * z + 1j * z).sum().backward()
+    (t * t + 1j * t).abs().sum().backward()
+    np.testing.assert_allclose(z.grad.data, t.grad.numpy())
+    z.grad = t.grad = None
+    (z * z).backward([1 + 1j, 2 - 1j])
+    (t * t).backward(torch.tensor([1 + 1j, 2 - 1j], dtype=torch.complex128))
+    np.testing.assert_allclose(z.grad.data, t.grad.numpy())
