@@ -212,12 +212,12 @@ class Tensor:
         gradients = backpropagate([root], retain_graph=retain, recording=create_graph)
         shared: set[int] = {id(root[1])}
         for leaf in list(gradients):
-            hooks = leaf._extra.hooks if leaf._extra is not None else ()
+            hooks = () if leaf._extra is None else list(leaf._extra.hooks.values())
             if not (create_graph or hooks):
                 leaf._accumulate(_take(gradients, leaf))
                 continue
             part = _as_result(gradients.pop(leaf)) if create_graph else gradients.pop(leaf)
-            for hook in hooks and list(hooks.values()):
+            for hook in hooks:
                 part = call_gradient_hook(hook, part, _as_result)
             # No two leaves share one .grad, nor does a user's tensor or a constant of the graph.
             aliased = hooks or not part._requires_grad or part.data.base is not None
