@@ -6,6 +6,7 @@ Of wide layers only the first and last units are shown; convolutional networks a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -21,8 +22,9 @@ Array = np.ndarray[Any, Any]
 Weights = Mapping[tuple[int, int], Array]
 
 RADIUS = 21.0
-COLUMN = 170.0
+COLUMN = 190.0
 ROW = 84.0
+ROW_WITH_VALUES = 112.0
 POSITIVE, NEGATIVE, FROZEN = "#0072b2", "#d55e00", "#777777"
 LABELS = 48  # lines up to which each has its weight written on it
 
@@ -275,15 +277,49 @@ class _Diagram:
         self.state, self.symbols, self.names = state, symbols, names
         self.precision = precision
         self.shown = [self._indices(size, max_units) for size in sizes]
-        self.skips = any(b - a > 1 for a, b in matrices)
+        row = ROW if state is None else ROW_WITH_VALUES
         tallest = max(len(rows) for rows in self.shown)
         self.place: dict[tuple[int, int], Point] = {}
         for layer, rows in enumerate(self.shown):
-            # Where layers are skipped, single units stand aside so that lines do not run through.
-            shift = 0.55 * ROW * (layer % 2) if self.skips and 0 < layer < len(sizes) - 1 else 0.0
             for i, unit in enumerate(rows):
-                y = (i - (len(rows) - 1) / 2 + (tallest - 1) / 2) * ROW - shift * 1.4
+                y = (i - (len(rows) - 1) / 2 + (tallest - 1) / 2) * row
                 self.place[layer, unit] = (layer * COLUMN, y)
+        if any(b - a > 1 for a, b in matrices):
+            self._stand_aside()
+
+    def _stand_aside(self) -> None:
+        """Where lines skip layers, move the layers between up or down, out of their way."""
+        home = dict(self.place)
+        shifts = sorted((step * 0.5 * ROW for step in range(-5, 6)), key=lambda s: (abs(s), s))
+        for _ in range(3):
+            for layer in range(1, len(self.sizes) - 1):
+                best, kept = -1.0, 0.0
+                for shift in shifts:
+                    self._shift(layer, shift, home)
+                    clear = min(self._clearance(), 1.6 * RADIUS)
+                    if clear > best + 1e-9:
+                        best, kept = clear, shift
+                self._shift(layer, kept, home)
+
+    def _shift(self, layer: int, shift: float, home: dict[tuple[int, int], Point]) -> None:
+        for unit in self.shown[layer]:
+            x, y = home[layer, unit]
+            self.place[layer, unit] = (x, y + shift)
+
+    def _clearance(self) -> float:
+        """The smallest distance between a unit's centre and a line that passes it by."""
+        least = math.inf
+        for a, b in self.matrices:
+            for layer in range(a + 1, b):
+                t = (layer - a) / (b - a)
+                for source in self.shown[a]:
+                    for target in self.shown[b]:
+                        (x0, y0), (x1, y1) = self.place[a, source], self.place[b, target]
+                        slope = math.hypot(x1 - x0, y1 - y0) / (x1 - x0)
+                        y = y0 + (y1 - y0) * t
+                        for unit in self.shown[layer]:
+                            least = min(least, abs(self.place[layer, unit][1] - y) / slope)
+        return least
 
     @staticmethod
     def _indices(size: int, most: int) -> list[int]:
@@ -314,7 +350,7 @@ class _Diagram:
             canvas.text(text, at, 10.0, colour=colour, halo=True)
         for layer in range(len(self.sizes)):
             for unit in self.shown[layer]:
-                self._unit(canvas, layer, unit)
+                self._unit(canvas, layer, unit, labelled)
         if title:
             xs = [x for x, _ in self.place.values()]
             top = min(y for _, y in self.place.values()) - RADIUS - 40
@@ -346,11 +382,8 @@ class _Diagram:
         if self.symbols:
             colour, width, dash = "#444444", 1.1, ""
         canvas.curve([start, end], tip=f"w = {value!r}", stroke=colour, width=width, dash=dash)
-        # Labels stand at different places along the lines that meet in a unit.
-        rank = self.shown[a].index(source) + self.shown[b].index(target)
-        t = (0.27, 0.5, 0.73)[rank % 3] if len(self.shown[a]) * len(self.shown[b]) > 2 else 0.5
-        if b - a > 1:
-            t = 0.32 / (b - a)
+        # Near the source, where lines have fanned out but have not met those from other units.
+        t = 0.22 / (b - a) if len(self.shown[b]) > 1 or b - a > 1 else 0.4
         at = (start[0] + (end[0] - start[0]) * t, start[1] + (end[1] - start[1]) * t)
         if frozen is not None:
             self._mark(canvas, (start[0] * 0.12 + end[0] * 0.88, start[1] * 0.12 + end[1] * 0.88), frozen)
@@ -387,7 +420,7 @@ class _Diagram:
         upper = str(layer).translate(_SUPERSCRIPTS) if letter == "h" and last > 2 else ""
         return f"{letter}{upper}{str(unit + 1).translate(_SUBSCRIPTS)}"
 
-    def _unit(self, canvas: Canvas, layer: int, unit: int) -> None:
+    def _unit(self, canvas: Canvas, layer: int, unit: int, labelled: bool) -> None:
         x, y = self.place[layer, unit]
         if unit < 0:
             left_out = self.sizes[layer] - len(self.shown[layer]) + 1
@@ -410,7 +443,7 @@ class _Diagram:
             canvas.text(name, (x, y - 3), 10.0, bold=True)
             canvas.text(number(value, self.precision), (x, y + 10), 9.5)
         above = y - RADIUS - 5
-        if layer in self.biases:
+        if layer in self.biases and (labelled or self.state is not None):
             text = (
                 self._symbol("b", layer, unit)
                 if self.symbols
