@@ -302,7 +302,7 @@ def test_flat_minimum_penalty_has_a_gradient() -> None:
 
 
 def test_normal_likelihood_is_least_squares_with_a_precision() -> None:
-    """For x = 0..3, t = (1, 3, 2, 5) both slopes are 0 at w = (1.1, 1.1) and a variance of 0.675."""
+    """For x = 0..3, t = (1, 3, 2, 5) all slopes are 0 at w = (1.1, 1.1), variance 0.675."""
     phi = np.stack([np.ones(4), np.arange(4.0)], axis=1)
     t = np.array([1.0, 3.0, 2.0, 5.0])
 

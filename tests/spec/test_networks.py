@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -173,15 +174,12 @@ def test_weights_as_single_numbers_or_as_matrices() -> None:
     y.backward()
 
     def network(vector: Any) -> Any:
-        a, start = np.array([2.0, 4.0, 3.0]), 0
+        a: Any = np.array([2.0, 4.0, 3.0])
+        start = 0
         for inputs, outputs in ((3, 2), (2, 3), (3, 1)):
             stop = start + outputs * (inputs + 1)
             layer = np.reshape(vector[start:stop], (outputs, inputs + 1))
-            z = (
-                layer @ np.append(a, 1.0)
-                if isinstance(a, np.ndarray)
-                else layer @ np.concatenate([a, [1.0]])
-            )
+            z = layer @ np.concatenate([a, [1.0]])
             a, start = sigmoid(z), stop
         return z[0]
 
@@ -351,15 +349,14 @@ def test_bias_as_a_weight_of_a_constant_input() -> None:
     np.testing.assert_allclose(joined.grad.data[:, 3], delta)
 
 
-# ----------------------------------------------------------------- the equations of back-propagation
+# --------------------------------------------------------------- the equations of back-propagation
 
 
 def network(seed: int = 0) -> list[tuple[Any, Any]]:
     rng = np.random.default_rng(seed)
     sizes = (3, 5, 4, 2)
     return [
-        (rng.standard_normal((n, m)) / 2, rng.standard_normal(n) / 2)
-        for m, n in zip(sizes, sizes[1:])
+        (rng.standard_normal((n, m)) / 2, rng.standard_normal(n) / 2) for m, n in pairwise(sizes)
     ]
 
 
@@ -429,7 +426,7 @@ def test_per_example_gradients_at_once() -> None:
 
 
 def test_units_one_by_one_with_shortcuts() -> None:
-    """The recursion unit by unit, from lower to higher numbers, where any unit may feed any later."""
+    """The recursion unit by unit, where any unit may feed any later one."""
     rng = np.random.default_rng(4)
     inputs, units = 3, 8
     weights = np.tril(rng.standard_normal((units, units)), -1)
