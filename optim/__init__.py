@@ -20,6 +20,7 @@ from optim.adam import Adam, AdamW
 from optim.adam_variants import Adamax, NAdam, RAdam
 from optim.adaptive import Adadelta, Adagrad, RMSprop
 from optim.asgd import ASGD
+from optim.classic import DeltaBarDelta, DeltaDelta, Momentum, PerParameterSGD, Quickprop
 from optim.lbfgs import LBFGS
 from optim.matrixwise import Adafactor, Muon
 from optim.optimizer import Optimizer
@@ -42,6 +43,11 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adamax",
+    "DeltaBarDelta",
+    "DeltaDelta",
+    "Momentum",
+    "PerParameterSGD",
+    "Quickprop",
     "Muon",
     "NAdam",
     "Optimizer",

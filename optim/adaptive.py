@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from optim._options import check, check_not_negative, refuse_torch_options
-from optim.optimizer import Array, Group, Optimizer, Params, State
+from optim.optimizer import Array, Group, Optimizer, Params, State, filled
 
 __all__ = ["Adadelta", "Adagrad", "RMSprop"]
 
@@ -90,12 +90,7 @@ class Adagrad(Optimizer):
         )
 
     def _new_state(self, p: Array, group: Group) -> State:
-        start = group["initial_accumulator_value"]
-        # A complex parameter starts at start + i start, for its two parts accumulate apart.
-        return {
-            "step": 0,
-            "sum": np.full_like(p, complex(start, start) if p.dtype.kind == "c" else start),
-        }
+        return {"step": 0, "sum": filled(p, group["initial_accumulator_value"])}
 
     def _update(self, p: Array, g: Array, state: State, group: Group) -> None:
         state["step"] = t = state["step"] + 1

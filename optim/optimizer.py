@@ -17,7 +17,7 @@ from autograd.extend import note_write
 from optim._bundle import Bundle
 from optim._options import TORCH_ONLY, refuse, required
 
-__all__ = ["Array", "Closure", "Group", "Optimizer", "Params", "State"]
+__all__ = ["Array", "Closure", "Group", "Optimizer", "Params", "State", "filled"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Closure: TypeAlias = Callable[[], Any]
@@ -185,14 +185,14 @@ class Optimizer:
 
     def _apply_to_parts(self, p: Array, g: Array, state: State, group: Group) -> None:
         """A complex parameter is updated as an array of real and imaginary parts, as PyTorch's."""
-        whole = p if p.flags.c_contiguous else np.ascontiguousarray(p)
+        whole = np.asarray(p, order="C")
         parts = {key: _as_real(value) for key, value in state.items()}
-        self._apply(_as_real(whole), _as_real(np.ascontiguousarray(g, p.dtype)), parts, group)
+        self._apply(_as_real(whole), _as_real(np.asarray(g, p.dtype, order="C")), parts, group)
         if whole is not p:
             p[...] = whole
         for key, value in parts.items():
             if isinstance(value, np.ndarray) and value.shape == (*p.shape, 2):
-                state[key] = np.ascontiguousarray(value).view(p.dtype)[..., 0]
+                state[key] = np.asarray(value, order="C").view(p.dtype)[..., 0]
             else:
                 state[key] = value
 
@@ -409,6 +409,11 @@ Optimizer.step = _with_hooks(Optimizer.step)  # type: ignore[method-assign]
 
 def _called(p: Tensor) -> str:
     return f"parameter {p.name!r}" if p.name else f"the parameter of shape {p.shape}"
+
+
+def filled(p: Array, value: float) -> Array:
+    """An array like ``p`` full of ``value``; of a complex one, both parts."""
+    return np.full_like(p, complex(value, value) if p.dtype.kind == "c" else value)
 
 
 def _as_real(value: Any) -> Any:

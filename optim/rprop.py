@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from optim._options import check, check_not_negative, refuse_torch_options
-from optim.optimizer import Array, Group, Optimizer, Params, State
+from optim.optimizer import Array, Group, Optimizer, Params, State, filled
 
 __all__ = ["Rprop"]
 
@@ -83,10 +83,8 @@ class Rprop(Optimizer):
         )
 
     def _new_state(self, p: Array, group: Group) -> State:
-        start = float(group["lr"])
-        # The two parts of a complex parameter have steps of their own.
-        size = complex(start, start) if p.dtype.kind == "c" else start
-        return {"step": 0, "prev": np.zeros_like(p), "step_size": np.full_like(p, size)}
+        size = filled(p, float(group["lr"]))
+        return {"step": 0, "prev": np.zeros_like(p), "step_size": size}
 
     def _update(self, p: Array, g: Array, state: State, group: Group) -> None:
         shrink, grow = group["etas"]
