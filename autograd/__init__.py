@@ -11,7 +11,7 @@ array([ 5.4366, 22.1672])
 
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from autograd import func
+from autograd import func, special
 from autograd import primitives as _primitives
 from autograd._anomaly import AnomalyError, detect_anomaly
 from autograd._check import GradcheckError, gradcheck, gradgradcheck
@@ -31,6 +31,16 @@ from autograd._lazy import load as _load
 from autograd._primitive import Primitive, Sample, implements, primitive, sample
 from autograd._random import generator, manual_seed
 from autograd._tensor import Tensor, TensorLike, as_tensor, grad, tensor
+from autograd.special import (
+    erf,
+    erfc,
+    log_softmax,
+    logsumexp,
+    relu,
+    sigmoid,
+    softmax,
+    softplus,
+)
 
 if _TYPE_CHECKING:
     from autograd._graphview import Graph, GraphEdge, GraphModule, GraphNode, graph_of
@@ -75,6 +85,8 @@ __all__ = [
     "draw",
     "draw_network",
     "enable_grad",
+    "erf",
+    "erfc",
     "func",
     "generator",
     "grad",
@@ -83,12 +95,19 @@ __all__ = [
     "graph_of",
     "implements",
     "is_grad_enabled",
+    "log_softmax",
+    "logsumexp",
     "manual_seed",
     "no_grad",
     "primitive",
     "record_values",
+    "relu",
     "sample",
     "saved_tensors_hooks",
     "set_grad_enabled",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "special",
     "tensor",
 ]

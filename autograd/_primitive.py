@@ -734,10 +734,15 @@ def primitive(
     return declare
 
 
+# NumPy functions whose results on tensors carry no gradient.
+constant_functions: set[Callable[..., Any]] = set()
+
+
 def constant(*numpy_functions: Callable[..., Any]) -> None:
     """On tensors, let NumPy functions that are constant almost everywhere return plain arrays."""
     for function in numpy_functions:
         Tensor._implementations[function] = _on_arrays(function)
+        constant_functions.add(function)
 
 
 def _on_arrays(function: Callable[..., Any]) -> Callable[..., Any]:

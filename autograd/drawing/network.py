@@ -14,7 +14,7 @@ import numpy as np
 
 from autograd._tensor import Tensor, as_tensor, grad
 from autograd.drawing._canvas import Canvas, Point
-from autograd.drawing._style import BACKWARD, number
+from autograd.drawing._style import BACKWARD, number, text_width
 
 __all__ = ["draw_network"]
 
@@ -382,14 +382,34 @@ class _Diagram:
         if self.symbols:
             colour, width, dash = "#444444", 1.1, ""
         canvas.curve([start, end], tip=f"w = {value!r}", stroke=colour, width=width, dash=dash)
-        # Near the source, where lines have fanned out but have not met those from other units.
-        t = 0.22 / (b - a) if len(self.shown[b]) > 1 or b - a > 1 else 0.4
-        at = (start[0] + (end[0] - start[0]) * t, start[1] + (end[1] - start[1]) * t)
         if frozen is not None:
             self._mark(canvas, (start[0] * 0.12 + end[0] * 0.88, start[1] * 0.12 + end[1] * 0.88), frozen)
         if labelled:
             text = self._symbol("w", b, target, source) if self.symbols else number(value, self.precision)
-            labels.append((text, (at[0], at[1] + 3.5), "#222222" if self.symbols else colour))
+            at = self._free_place(text, start, end, b - a, [(t, p) for t, p, _ in labels])
+            labels.append((text, at, "#222222" if self.symbols else colour))
+
+    @staticmethod
+    def _free_place(
+        text: str, start: Point, end: Point, span: int, taken: list[tuple[str, Point]]
+    ) -> Point:
+        """The place along a line where its label covers the least of those already there."""
+        best, kept = math.inf, start
+        for t in (0.22, 0.3, 0.38, 0.46, 0.54, 0.62, 0.7, 0.78):
+            t /= span
+            x = start[0] + (end[0] - start[0]) * t
+            y = start[1] + (end[1] - start[1]) * t + 3.5
+            covered = 0.0
+            for other, (ox, oy) in taken:
+                wide = (text_width(text, 10.0) + text_width(other, 10.0)) / 2 + 2 - abs(ox - x)
+                tall = 11.5 - abs(oy - y)
+                if wide > 0 and tall > 0:
+                    covered += wide * tall
+            if covered < best:
+                best, kept = covered, (x, y)
+            if not covered:
+                break
+        return kept
 
     @staticmethod
     def _mark(canvas: Canvas, at: Point, frozen: bool) -> None:

@@ -24,6 +24,7 @@ from autograd.primitives.reduction import (
     restore_axes,
     sum_,
 )
+from autograd.primitives.ufuncs import REDUCTIONS as REDUCTIONS_OF
 from autograd.primitives.ufuncs import given, store, wants_gradient
 
 SPREADS = (
@@ -286,6 +287,22 @@ def _nan_extreme(function: Any, reduce: Callable[..., Any], worst: float) -> Non
 
 _nan_extreme(np.nanmax, np.max, -np.inf)
 _nan_extreme(np.nanmin, np.min, np.inf)
+
+
+def _without_nan(reduce: Callable[..., Any], worst: float) -> Callable[..., Any]:
+    """``fmax.reduce`` and ``fmin.reduce``: NaN where there is nothing else, without a warning."""
+
+    def reduction(x: Any, axis: Axis, keepdims: bool) -> Any:
+        present = _present(x)
+        value = reduce(np.where(present, x, worst), axis, None, keepdims)
+        empty = ~np.any(present, axis=axis, keepdims=keepdims)
+        return np.where(empty, np.nan, value) if np.any(empty) else value
+
+    return reduction
+
+
+REDUCTIONS_OF[np.fmax] = _without_nan(np.max, -np.inf)
+REDUCTIONS_OF[np.fmin] = _without_nan(np.min, np.inf)
 
 
 @implements(np.nanmean)

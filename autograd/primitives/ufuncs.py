@@ -146,7 +146,7 @@ def reduce(
             return store(value, out, f"{ufunc.__name__}.reduce")
         value = known(x, axis=axes, keepdims=keepdims)
     else:
-        if len(axes) > 1 and ufunc.identity is None:  # as NumPy: the order would matter
+        if len(axes) > 1 and ufunc.identity is None and ufunc not in IDEMPOTENT:  # as NumPy: the order would matter
             raise ValueError(f"np.{ufunc.__name__}.reduce takes one axis")
         value = x
         for a in axes:
