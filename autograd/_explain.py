@@ -26,7 +26,7 @@ Array = np.ndarray[Any, Any]
 MOST = 120  # operations; a blackboard has an end
 
 # How an operation is written: its inputs by position, {y} its output, {g} the derivative of the
-# result with respect to that output.
+# result with respect to that output; {base0} and so on are the same under an exponent.
 FORWARD: dict[str, str] = {
     "add": "{0} + {1}",
     "subtract": "{0} - {1}",
@@ -34,8 +34,8 @@ FORWARD: dict[str, str] = {
     "divide": r"\frac{{{0}}}{{{1}}}",
     "negative": "-{0}",
     "positive": "{0}",
-    "power": "{0}^{{{1}}}",
-    "square": "{0}^2",
+    "power": "{base0}^{{{1}}}",
+    "square": "{base0}^2",
     "reciprocal": r"\frac{{1}}{{{0}}}",
     "matmul": r"{0}\,{1}",
     "exp": r"e^{{{0}}}",
@@ -54,7 +54,7 @@ FORWARD: dict[str, str] = {
     "minimum": r"\min({0}, {1})",
     "sum": r"\sum {0}",
     "mean": r"\operatorname{{mean}} {0}",
-    "transpose": r"{0}^\top",
+    "transpose": r"{base0}^\top",
     "softplus": r"\ln(1 + e^{{{0}}})",
 }
 BACKWARD: dict[str, tuple[str, ...]] = {
@@ -64,10 +64,10 @@ BACKWARD: dict[str, tuple[str, ...]] = {
     "divide": (r"\frac{{{g}}}{{{1}}}", r"-{g} {times} \frac{{{y}}}{{{1}}}"),
     "negative": ("-{g}",),
     "positive": ("{g}",),
-    "power": (r"{g} {times} {1}\,{0}^{{{1} - 1}}", r"{g} {times} {y} {times} \ln {0}"),
+    "power": (r"{g} {times} {1}\,{base0}^{{{1} - 1}}", r"{g} {times} {y} {times} \ln {0}"),
     "square": (r"2\,{g} {times} {0}",),
-    "reciprocal": (r"-{g} {times} {y}^2",),
-    "matmul": (r"{g}\,{1}^\top", r"{0}^\top {g}"),
+    "reciprocal": (r"-{g} {times} {basey}^2",),
+    "matmul": (r"{g}\,{base1}^\top", r"{base0}^\top {g}"),
     "exp": (r"{g} {times} {y}",),
     "log": (r"\frac{{{g}}}{{{0}}}",),
     "log1p": (r"\frac{{{g}}}{{1 + {0}}}",),
@@ -75,7 +75,7 @@ BACKWARD: dict[str, tuple[str, ...]] = {
     "sqrt": (r"\frac{{{g}}}{{2\,{y}}}",),
     "sin": (r"{g} {times} \cos {0}",),
     "cos": (r"-{g} {times} \sin {0}",),
-    "tanh": (r"{g} {times} (1 - {y}^2)",),
+    "tanh": (r"{g} {times} (1 - {basey}^2)",),
     "sigmoid": (r"{g} {times} {y} {times} (1 - {y})",),
     "relu": (r"{g} {times} [{0} > 0]",),
     "absolute": (r"{g} {times} \operatorname{{sign}} {0}",),
@@ -84,7 +84,7 @@ BACKWARD: dict[str, tuple[str, ...]] = {
     "minimum": (r"{g} {times} [{0} \le {1}]", r"{g} {times} [{1} < {0}]"),
     "sum": (r"{g}\,\mathbf{{1}}",),
     "mean": (r"\tfrac{{1}}{{{n}}}\,{g}\,\mathbf{{1}}",),
-    "transpose": (r"{g}^\top",),
+    "transpose": (r"{baseg}^\top",),
     "softplus": (r"{g} {times} \sigma({0})",),
 }
 
@@ -225,13 +225,11 @@ def _assigned(line: str) -> str | None:
 
 
 def _names_from_source(graph: Graph) -> dict[str, str]:
-    """The last operation of a line ``z = …`` is called z; repeated lines give no names."""
+    """The last operation of a line ``z = …`` is called z; of a repeated line, its last."""
     last: dict[str, str] = {}
-    uses: dict[str, list[str]] = {}
     for node in graph:
         if node.kind == "operation" and node.source is not None and node.module is None:
             last[node.source] = node.id
-            uses.setdefault(node.source, []).append(node.operation or "")
     found: dict[str, str] = {}
     for source, key in last.items():
         file, _, number = source.rpartition(":")
@@ -314,9 +312,11 @@ class _Writer:
         value = value.item() if hasattr(value, "item") else value
         if isinstance(value, int | bool):
             return str(value)
-        if isinstance(value, complex):
+        if isinstance(value, complex) or not np.isfinite(value):
             return str(value)
         if self.decimals is not None:
+            if value == round(value, 0):
+                return f"{value:.0f}"
             return f"{value:.{self.decimals}f}"
         text = f"{value:.{self.precision}g}"
         mantissa, _, exponent = text.partition("e")
@@ -350,7 +350,10 @@ class _Writer:
     def _formula(self, template: str, node: GraphNode, parts: list[str], **more: str) -> str:
         scalar = all((self.graph[key].shape or ()) == () for key in node.inputs)
         times = r"\cdot" if scalar and node.shape == () else r"\odot"
-        return template.format(*parts, times=times, y=more.pop("y", ""), **more)
+        values = {**{str(i): part for i, part in enumerate(parts)}, "y": "", "g": "", **more}
+        bases = {f"base{key}": _base(text) for key, text in values.items()}
+        named = {key: text for key, text in values.items() if not key.isdigit()}
+        return template.format(*parts, times=times, **named, **bases)
 
     def _forward(self, node: GraphNode) -> str | None:
         symbol = self.symbols[node.id]
@@ -421,7 +424,8 @@ class _Writer:
                 if count + 1 == uses[source.id] > 1:
                     whole = self._gradient(source, arrived[source.id][1])
                     terms = " + ".join(
-                        f"{self._derivative(source.id)}^{{[{i}]}}" for i in range(1, count + 2)
+                        f"{_base(self._derivative(source.id))}^{{[{i}]}}"
+                        for i in range(1, count + 2)
                     )
                     lines.append(f"{self._derivative(source.id)} = {terms} = {whole}")
         return lines
@@ -432,7 +436,9 @@ class _Writer:
 
     def _part(self, node: GraphNode, edge: GraphEdge, uses: int, number: int) -> str:
         source = self.graph[edge.source]
-        left = self._derivative(source.id) + (f"^{{[{number}]}}" if uses > 1 else "")
+        left = self._derivative(source.id)
+        if uses > 1:
+            left = f"{_base(left)}^{{[{number}]}}"
         sides = [left]
         templates = BACKWARD.get(node.operation or "")
         if templates is not None and edge.position < len(templates):
@@ -465,6 +471,13 @@ class _Writer:
         if self.numerator and node.operation == "matmul":
             return ("{1}\\,{g}", "{g}\\,{0}")[edge.position]
         return template
+
+
+def _base(text: str) -> str:
+    """What can stand under an exponent."""
+    if text.startswith(r"\frac"):
+        return rf"\left({text}\right)"
+    return f"{{{text}}}" if "^" in text else text
 
 
 def _upright(name: str | None) -> str:

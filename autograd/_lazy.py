@@ -22,7 +22,9 @@ READERS = {
     "GraphNode": "autograd._graphview",
     "draw": "autograd.drawing",
     "draw_network": "autograd.drawing",
+    "explain": "autograd._explain",
     "graph_of": "autograd._graphview",
+    "profile": "autograd._profile",
     "record_values": "autograd._recording",
 }
 
