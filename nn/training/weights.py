@@ -61,8 +61,8 @@ def load_weights(path: str | os.PathLike[str], module: Any, strict: bool = True)
     if not source.is_file():
         raise FileNotFoundError(f"there is no weights file {source}")
     try:
-        with np.load(source, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+        with source.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
     except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise ValueError(f"{source} is not a weights file (.npz): {error}") from error
     return module.load_state_dict(arrays, strict=strict)
