@@ -43,7 +43,9 @@ from autograd.special import (
 )
 
 if _TYPE_CHECKING:
+    from autograd._explain import explain
     from autograd._graphview import Graph, GraphEdge, GraphModule, GraphNode, graph_of
+    from autograd._profile import profile
     from autograd._recording import record_values
     from autograd.drawing import Drawing, draw, draw_network
 
@@ -87,6 +89,7 @@ __all__ = [
     "enable_grad",
     "erf",
     "erfc",
+    "explain",
     "func",
     "generator",
     "grad",
@@ -100,6 +103,7 @@ __all__ = [
     "manual_seed",
     "no_grad",
     "primitive",
+    "profile",
     "record_values",
     "relu",
     "sample",

@@ -31,7 +31,10 @@ Shape = tuple[int, ...]
 )
 def _einsum(*operands: Any, subscripts: str, optimize: Any = False) -> Any:
     """Sum of products; the subscripts have an output and no ellipsis."""
-    return np.einsum(subscripts, *operands, optimize=optimize)
+    result = np.einsum(subscripts, *operands, optimize=optimize)
+    if len(operands) == 1 and np.may_share_memory(result, operands[0]):
+        return result.copy()  # NumPy's is a view: a write to it would change the operand unseen
+    return result
 
 
 @_einsum.rule
@@ -93,8 +96,10 @@ def _gradient(
         term += letter
     left = ",".join(label for label, _ in factors)
     arrays = [array for _, array in factors]
-    # A path given for the forward pass does not fit here; three factors or more always need one.
-    return np.einsum(f"{left}->{term}", *arrays, optimize=bool(optimize) or len(arrays) > 2)
+    # A path given for the forward pass does not fit here; a search pays for three factors or more,
+    # and for two that are large, which it hands to matmul.
+    search = bool(optimize) or len(arrays) > 2 or sum(array.size for array in arrays) > 4096
+    return np.einsum(f"{left}->{term}", *arrays, optimize=search)
 
 
 @implements(np.einsum)

@@ -135,14 +135,21 @@ def _complex(x: Any, s: Any, axes: Any, norm: str | None, inverse: bool) -> Any:
     lengths, axes = _plan(x, s, axes)
     for axis, length in zip(axes, lengths, strict=True):
         x = _resized(x, length, axis)
-    return _fft(x, axes, inverse, _norm(norm))
+    return _fft(x, axes, inverse, _norm(norm)) if axes else +x
+
+
+def _plan_real(x: Any, s: Any, axes: Any) -> tuple[list[int], Axes]:
+    lengths, axes = _plan(x, s, axes)
+    if not axes:
+        raise ValueError("a real transform needs at least one axis")
+    return lengths, axes
 
 
 def _real(x: Any, s: Any, axes: Any, norm: str | None) -> Any:
     x = as_array(x)
     if x.dtype.kind == "c":
         raise TypeError(f"a real transform takes real values, got {x.dtype}; use fft")
-    lengths, axes = _plan(x, s, axes)
+    lengths, axes = _plan_real(x, s, axes)
     for axis, length in zip(axes, lengths, strict=True):
         x = _resized(x, length, axis)
     *others, last = axes
@@ -152,7 +159,7 @@ def _real(x: Any, s: Any, axes: Any, norm: str | None) -> Any:
 
 def _inverse_real(x: Any, s: Any, axes: Any, norm: str | None) -> Any:
     x = as_array(x)
-    lengths, axes = _plan(x, s, axes)
+    lengths, axes = _plan_real(x, s, axes)
     if s is None or s[-1] == -1:
         lengths[-1] = 2 * (x.shape[axes[-1]] - 1)
     if lengths[-1] < 1:

@@ -122,6 +122,7 @@ def _solved(a: Any, b: Any) -> Any:
 
 @solve.rule
 def _(g: Any, a: Any, y: Any, needs: Sequence[bool]) -> Any:
+    a = as_array(a)
     if y.ndim < a.ndim:  # b is a vector
         down = np.linalg.solve(transposed(a), g[..., None])
         return (-(down @ y[..., None, :]) if needs[0] else None), down[..., 0]
@@ -185,7 +186,7 @@ def _(g: Any, a: Any, b: Any, x: Any, rcond: Any, needs: Sequence[bool]) -> Any:
     if vector:
         g, b, x = g[:, None], b[:, None], x[:, None]
     g = conjugate(g)
-    inverse = _pinv(a, np.finfo(a.dtype).eps * max(a.shape) if rcond is None else rcond)
+    inverse = _pinv(a, _cutoff(a, rcond))
     down = adjoint(inverse) @ g
     part = None
     if needs[0]:  # the rule of pinv, with the products taken in a cheaper order
@@ -199,6 +200,12 @@ def _(g: Any, a: Any, b: Any, x: Any, rcond: Any, needs: Sequence[bool]) -> Any:
             u, _, vh = np.linalg.svd(a, full_matrices=False)
             part = part + conjugate((u * g_s) @ vh)
     return part, conjugate(down[:, 0] if vector else down)
+
+
+def _cutoff(a: Any, rcond: Any) -> float:
+    """The singular values that lstsq takes for zero, relative to the largest."""
+    eps = float(np.finfo(a.dtype).eps)
+    return eps * max(a.shape) if rcond is None else max(float(rcond), eps)
 
 
 @implements(np.linalg.lstsq)
@@ -282,21 +289,21 @@ def det(x: Any, /) -> Any:
 
 @det.rule
 def _(g: Any, x: Any, y: Any) -> Any:
-    if _well_conditioned(plain(x)):
-        return (g * y)[..., None, None] * transposed(np.linalg.inv(x))
-    return g[..., None, None] * cofactor(x)
+    inverse = _accurate_inverse(x)
+    if inverse is None:
+        return g[..., None, None] * cofactor(x)
+    return (g * y)[..., None, None] * transposed(inverse)
 
 
-def _well_conditioned(x: Any) -> bool:
-    """Whether inverses of all matrices of the stack are good to half the digits at least."""
-    if x.size == 0:
-        return True
+def _accurate_inverse(x: Any) -> Any:
+    """The inverses, if all of them are good to half the digits at least; else None."""
     try:
         inverse = np.linalg.inv(x)
     except np.linalg.LinAlgError:
-        return False
-    cond = np.abs(x).sum(-1).max(-1) * np.abs(inverse).sum(-1).max(-1)
-    return bool(np.all(cond < np.finfo(x.dtype).eps ** -0.5))
+        return None
+    size = np.abs(plain(x)).sum(-1).max(-1, initial=0)
+    cond = size * np.abs(plain(inverse)).sum(-1).max(-1, initial=0)
+    return inverse if np.all(cond < np.finfo(size.dtype).eps ** -0.5) else None
 
 
 @primitive(batched=True, samples=(sample((3, 3)), sample(singular(3, 3)), sample((2, 2, 2))))

@@ -65,6 +65,7 @@ def matmul(a: Any, b: Any, /) -> Any:
 
 @matmul.rule("a")
 def _(g: Any, b: Any, a_ndim: int) -> Any:
+    b = as_array(b)
     if b.ndim == 1:
         return g[..., None] * b
     if a_ndim == 1:
@@ -74,6 +75,7 @@ def _(g: Any, b: Any, a_ndim: int) -> Any:
 
 @matmul.rule("b")
 def _(g: Any, a: Any, b_ndim: int) -> Any:
+    a = as_array(a)
     if a.ndim == 1:
         return g[..., None] * a if b_ndim == 1 else a[:, None] * g[..., None, :]
     if b_ndim == 1:

@@ -166,8 +166,6 @@ def average(
             w = np.transpose(w, sorted(range(len(order)), key=order.__getitem__))
             w = np.reshape(w, [n if x in axes else 1 for x, n in enumerate(a.shape)])
             w = np.broadcast_to(w, a.shape)
-        if w.dtype.kind in "biu":
-            w = w.astype(np.result_type(a.dtype, 1.0))
         scale = np.sum(w, axis=axis, keepdims=keepdims)
         if np.any(plain(scale) == 0):
             raise ZeroDivisionError("Weights sum to zero, can't be normalized")

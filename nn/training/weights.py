@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -37,14 +36,13 @@ def save_weights(path: str | os.PathLike[str], module: Any) -> Path:
     if not target.parent.is_dir():
         raise FileNotFoundError(f"cannot save weights: there is no folder {target.parent}")
     arrays = {key: np.asarray(getattr(v, "data", v)) for key, v in module.state_dict().items()}
-    handle, name = tempfile.mkstemp(dir=target.parent, suffix=".npz")
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("wb") as file:
             np.savez_compressed(file, **arrays)
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
     return target
 
 

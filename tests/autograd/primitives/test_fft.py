@@ -122,6 +122,8 @@ ERRORS = [
     (lambda x: fft.fft(x, axis=1), ValueError, r"axis 1 is out of bounds for shape \(4,\)"),
     (lambda x: fft.fftn(x, s=(2, 2), axes=(0,)), ValueError, "2 lengths for 1 axes"),
     (lambda x: fft.rfft(fft.fft(x)), TypeError, "real"),
+    (lambda x: fft.rfftn(x, axes=()), ValueError, "at least one axis"),
+    (lambda x: fft.irfftn(x, axes=()), ValueError, "at least one axis"),
     (lambda x: fft.fft(x, out=np.zeros(4, complex)), TypeError, "out="),
 ]
 

@@ -472,3 +472,12 @@ def test_what_has_no_derivative_still_has_values() -> None:
     assert r.shape == (2, 1)
     assert la.cond(Tensor(SINGULAR)) > 1e15
     assert la.cond(Tensor([[1.0, 0.0], [1.0, 0.0]])) == inf
+
+
+def test_lists_as_equations() -> None:
+    b = Tensor([2.0, 3.0], requires_grad=True)
+    (g,) = grad(np.sum(la.solve([[2, 0], [0, 4]], b)), b)
+    np.testing.assert_array_equal(g.data, [0.5, 0.25])
+    a = Tensor([[2.0, 0.0], [0.0, 4.0]], requires_grad=True)
+    (g,) = grad(np.sum(la.solve(a, [2, 4])), a)
+    np.testing.assert_array_equal(g.data, [[-0.5, -0.5], [-0.25, -0.25]])

@@ -267,3 +267,27 @@ def test_methods() -> None:
 def test_a_plain_arrays_own_dot_does_not_lose_the_gradient() -> None:
     with pytest.raises(TypeError, match="would lose the gradient"):
         np.ones((2, 2)).dot(Tensor(np.ones(2), requires_grad=True))
+
+
+def test_einsum_gives_no_hidden_views() -> None:
+    x = Tensor(np.ones((2, 2)), requires_grad=True)
+    for subscripts in ("ij->ji", "ii->i", "ij"):
+        out = np.einsum(subscripts, x)
+        assert not np.shares_memory(out.data, x.data)
+
+
+def test_large_einsum_gradients_match_matmul() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((70, 60)), rng.standard_normal((60, 50))
+    x, y = Tensor(a, requires_grad=True), Tensor(b, requires_grad=True)
+    g = rng.standard_normal((70, 50))
+    ga, gb = grad(np.einsum("ij,jk->ik", x, y), (x, y), g)
+    np.testing.assert_allclose(ga.data, g @ b.T)
+    np.testing.assert_allclose(gb.data, a.T @ g)
+
+
+def test_lists_as_factors() -> None:
+    x = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    for out in ([[1, 2]] @ x, np.matmul(x, [[1], [2]]), np.matmul([1, 2], x), x @ [1, 2]):
+        (g,) = grad(np.sum(out), x)
+        assert g.data.sum() == 6

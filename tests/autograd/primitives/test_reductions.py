@@ -57,7 +57,6 @@ def test_no_elements(agrees: Check, function: Any) -> None:
 
 def test_extremes_without_elements(agrees: Check) -> None:
     agrees(lambda x: np.max(x, axis=1), np.zeros((0, 3)))
-    agrees(lambda x: np.max(x, axis=1, initial=0.5), np.zeros((2, 0)) + 0.0) if False else None
     result = np.max(Tensor(np.zeros((2, 0)), requires_grad=True), axis=1, initial=0.5)
     np.testing.assert_array_equal(result.data, [0.5, 0.5])
     with pytest.raises(ValueError, match="max"):
@@ -75,7 +74,8 @@ def test_where_and_initial(agrees: Check, draw: Any, function: Any) -> None:
 def test_where_of_averages(agrees: Check, draw: Any, function: Any) -> None:
     x = draw((3, 2, 2))
     agrees(lambda t: function(t, axis=(0, 1), where=MASK), x)
-    agrees(lambda t: function(t, axis=0, where=MASK, keepdims=True), x + 3 * np.arange(2))if function is np.mean else None
+    if function is np.mean:
+        agrees(lambda t: function(t, axis=0, where=MASK, keepdims=True), x)
 
 
 @pytest.mark.parametrize("function", [np.var, np.std], ids=name_of)
