@@ -142,7 +142,9 @@ reciprocal.rule(lambda g, y: -g * (y * y))
 def float_power(a: Any, b: Any) -> Any:
     """a to the power b in float64 (or complex128) at least, as ``np.float_power``."""
     wide = np.result_type(plain(a), plain(b), np.float64)
-    return power.call(*[x.astype(wide) if hasattr(x, "astype") else np.asarray(x, wide) for x in (a, b)])
+    return power.call(
+        *[x.astype(wide) if hasattr(x, "astype") else np.asarray(x, wide) for x in (a, b)]
+    )
 
 
 # The quotient is constant between its jumps; the remainder has the slope of a minus that of b times
@@ -204,7 +206,10 @@ for _name, _operation in {
 }.items():
     attach(f"__{_name}__", _operation.call)
     attach(f"__r{_name}__", _reflected(_operation))
-for _name, _function in {"divmod": divmod, "floordiv": Tensor._implementations[np.floor_divide]}.items():
+for _name, _function in {
+    "divmod": divmod,
+    "floordiv": Tensor._implementations[np.floor_divide],
+}.items():
     attach(f"__{_name}__", _function)
     attach(f"__r{_name}__", lambda self, other, function=_function: function(other, self))
 attach("__neg__", negative.call)

@@ -35,7 +35,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     parts = [x]
     for place, extra in ((0, given(prepend)), (2, given(append))):
         if extra is not None:
-            extra = as_tensor(extra)
+            extra = as_tensor(extra, None if hasattr(extra, "dtype") else x.dtype)
             if extra.ndim == 0:
                 extra = np.broadcast_to(extra, (*x.shape[:axis], 1, *x.shape[axis + 1 :]))
             parts.insert(place, extra)
@@ -82,7 +82,9 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     if axis is None:
         axes = tuple(range(x.ndim))
     else:
-        axes = tuple(axis_in(a, x.ndim) for a in (axis if isinstance(axis, tuple | list) else (axis,)))
+        axes = tuple(
+            axis_in(a, x.ndim) for a in (axis if isinstance(axis, tuple | list) else (axis,))
+        )
     spacings: list[Any] = list(varargs)
     if not spacings:
         spacings = [1.0] * len(axes)
@@ -279,8 +281,8 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """The cross-correlation of two sequences: convolution with the conjugate of v reversed."""
     a, v = as_tensor(a), as_tensor(v)
     v = np.conj(v) if v.dtype.kind == "c" else v
-    if mode == "same" and v.size > a.size and v.size % 2 != a.size % 2 and v.size % 2 == 0:
-        full = full_convolution.call(a, v[::-1])  # NumPy centres on the other side here
+    if mode == "same" and v.size > a.size:  # NumPy centres on the other side here
+        full = full_convolution.call(a, v[::-1])
         start = a.size // 2
         return full[start : start + v.size]
     return convolve(a, v[::-1], mode)

@@ -13,6 +13,7 @@ from autograd.primitives.arithmetic import distinct, positive
 from autograd.primitives.indexing import put
 from autograd.primitives.ufuncs import given, store
 
+
 @primitive(
     batched=True,
     samples=[
@@ -63,7 +64,9 @@ def _clip(x: Any, low: Any, high: Any, /) -> Any:
 def _within(x: Any, low: Any, high: Any) -> tuple[Any, Any]:
     """Where x is below low, and where it is above high (which wins where low > high)."""
     x, low, high = plain(x), plain(low), plain(high)
-    above = np.False_ if high is None else np.greater(x if low is None else np.maximum(x, low), high)
+    above = (
+        np.False_ if high is None else np.greater(x if low is None else np.maximum(x, low), high)
+    )
     below = np.False_ if low is None else np.less(x, low) & ~above
     return below, above
 
@@ -105,7 +108,9 @@ def clip(
     """
     low = given(a_min) if min is None else min
     high = given(a_max) if max is None else max
-    clipped = positive.call(as_tensor(x)) if low is None and high is None else _clip.call(x, low, high)
+    clipped = (
+        positive.call(as_tensor(x)) if low is None and high is None else _clip.call(x, low, high)
+    )
     if out is None and not kwargs:
         return clipped
     return np.positive(clipped, out=out, **kwargs)
@@ -173,12 +178,8 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kwar
     Tensor([4., 2.])
     """
     conditions = plain(condlist)
-    if isinstance(conditions, bool) or not isinstance(conditions, list | tuple) and (
-        np.ndim(conditions) == np.ndim(plain(x))
-    ):
-        conditions = [conditions]
-    elif len(conditions) and np.ndim(conditions[0]) == 0 and x.ndim != 0:
-        conditions = [conditions]
+    if np.ndim(conditions) == 0 or (np.ndim(conditions[0]) == 0 and x.ndim != 0):
+        conditions = [conditions]  # a single one
     masks = [np.broadcast_to(np.asarray(c, bool), x.shape) for c in conditions]
     if len(funclist) == len(masks) + 1:
         masks.append(~np.logical_or.reduce(masks))

@@ -44,7 +44,9 @@ PLACES = named(
 ABOUT = named(
     *("shape", "ndim", "size", "result_type", "can_cast", "min_scalar_type", "common_type"),
 )
-TEXT = named("array2string", "array_repr", "array_str", "save", "savez", "savez_compressed", "savetxt")
+TEXT = named(
+    "array2string", "array_repr", "array_str", "save", "savez", "savez_compressed", "savetxt"
+)
 
 constant(*STEPS, *TESTS, *WHOLE_NUMBERS, *PLACES, *ABOUT, *TEXT)
 CONSTANT.update(f for f in (*STEPS, *TESTS, *WHOLE_NUMBERS) if isinstance(f, np.ufunc))

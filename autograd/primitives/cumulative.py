@@ -13,7 +13,7 @@ import numpy as np
 from autograd._primitive import Sample, attach, implements, plain, primitive, sample
 from autograd._tensor import as_tensor
 from autograd.primitives import ufuncs
-from autograd.primitives.arithmetic import distinct, nonzero
+from autograd.primitives.arithmetic import nonzero
 from autograd.primitives.reduction import (
     REDUCTIONS,
     Axis,
@@ -119,9 +119,7 @@ def _(g: Any, x: Any, y: Any, axis: int) -> Any:
 
 def _before(x: Any) -> Any:
     """The product of all elements before each one along the last axis."""
-    return np.concatenate(
-        [np.ones_like(plain(x[..., :1])), np.cumprod(x[..., :-1], -1)], -1
-    )
+    return np.concatenate([np.ones_like(plain(x[..., :1])), np.cumprod(x[..., :-1], -1)], -1)
 
 
 @primitive(
@@ -264,4 +262,3 @@ def _nan_as(name: str, neutral: float, function: Callable[..., Any]) -> None:
 
 _nan_as("nancumsum", 0.0, cumsum)
 _nan_as("nancumprod", 1.0, cumprod)
-

@@ -229,8 +229,9 @@ def _or_one(x: Any) -> Any:
 # The sign is a constant; the slope at 0 is 0, as that of the absolute value.
 copysign = binary(
     np.copysign,
-    lambda g, a, b: np.where(np.signbit(plain(a)) == np.signbit(plain(b)), g, -g)
-    * np.not_equal(plain(a), 0),
+    lambda g, a, b: (
+        np.where(np.signbit(plain(a)) == np.signbit(plain(b)), g, -g) * np.not_equal(plain(a), 0)
+    ),
     None,
     *PLANE,
 )

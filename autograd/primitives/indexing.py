@@ -18,8 +18,8 @@ def is_basic(index: Any) -> bool:
     return all(
         part is None
         or part is Ellipsis
-        or isinstance(part, slice | int | np.integer)
-        and not isinstance(part, bool | np.bool_)
+        or (isinstance(part, slice | int | np.integer)
+        and not isinstance(part, bool | np.bool_))
         for part in parts
     )
 
@@ -119,9 +119,7 @@ def _(g: Any, index: Any, axis: int) -> Any:
     return np.take_along_axis(g, index, axis)
 
 
-@primitive(
-    samples=(sample((2, 4), index=np.array([0, 2, 2, 0]), axis=1, shape=(2, 3)),)
-)
+@primitive(samples=(sample((2, 4), index=np.array([0, 2, 2, 0]), axis=1, shape=(2, 3)),))
 def add_slices(x: Any, /, index: Any, axis: int, shape: Shape) -> Any:
     """Zeros of ``shape`` with the k-th slice of x added at ``index[k]`` along an axis."""
     out = np.zeros(shape, x.dtype)
@@ -228,9 +226,7 @@ def put_function(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 
 
 @implements(np.put_along_axis)
-def put_along_axis_function(
-    arr: Any, indices: Any, values: Any, axis: int | None = -1
-) -> None:
+def put_along_axis_function(arr: Any, indices: Any, values: Any, axis: int | None = -1) -> None:
     """``np.put_along_axis``: write values at places chosen along an axis."""
     index = plain(indices)
     if axis is None:

@@ -67,7 +67,11 @@ def concatenate(
 @primitive(
     name="stack",
     batched=True,
-    samples=(sample((2, 3), (2, 3), axis=1), sample((), (), (), axis=0), sample((2,), (2,), axis=-1)),
+    samples=(
+        sample((2, 3), (2, 3), axis=1),
+        sample((), (), (), axis=0),
+        sample((2,), (2,), axis=-1),
+    ),
 )
 def _stack(*arrays: Any, axis: int = 0) -> Any:
     """Arrays of one shape joined along a new axis."""

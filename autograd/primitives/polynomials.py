@@ -1,4 +1,4 @@
-"""NumPy's polynomials as arrays of coefficients, highest power first; and ranges between tensors."""
+"""NumPy's polynomials: arrays of coefficients, highest power first; ranges between tensors."""
 
 from __future__ import annotations
 
@@ -83,6 +83,15 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     return p
 
 
+def _ends(start: Any, stop: Any) -> tuple[Any, Any]:
+    """Two ends as tensors of their common type, which Python numbers do not widen."""
+    kind = np.result_type(
+        *(x if isinstance(x, int | float) else np.asarray(plain(x)).dtype for x in (start, stop))
+    )
+    kind = kind if kind.kind in "fc" else np.dtype(float)
+    return as_tensor(start, kind), as_tensor(stop, kind)
+
+
 @implements(np.linspace)
 def linspace(
     start: Any,
@@ -103,7 +112,7 @@ def linspace(
     """
     if num < 0:
         raise ValueError(f"the number of samples is not negative, got {num}")
-    start, stop = as_tensor(start) * 1.0, as_tensor(stop) * 1.0
+    start, stop = _ends(start, stop)
     gaps = num - 1 if endpoint else num
     difference = stop - start
     share = np.arange(num) / max(gaps, 1)
@@ -143,7 +152,7 @@ def geomspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Any:
     """``num`` numbers with equal ratios between two ends of the same sign, which may be tensors."""
-    start, stop = as_tensor(start) * 1.0, as_tensor(stop) * 1.0
+    start, stop = _ends(start, stop)
     ratio = stop / start
     if ratio.dtype.kind != "c" and not np.all(plain(ratio) > 0):
         raise ValueError("geomspace of tensors needs ends of the same sign, neither of them 0")

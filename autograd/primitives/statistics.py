@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd._primitive import attach, implements, plain, primitive, sample
+from autograd._primitive import implements, plain, primitive, sample
 from autograd._tensor import as_tensor
 from autograd.primitives.reduction import (
     REDUCTIONS,
@@ -156,14 +156,13 @@ def average(
     else:
         w = as_tensor(weights)
         if w.shape != a.shape:
-            axes = tuple(sorted(x + a.ndim for x in negative_axes(axis, a.ndim)))
+            axes = tuple(x + a.ndim for x in negative_axes(axis, a.ndim))
             if axis is None or w.shape != tuple(a.shape[x] for x in axes):
                 raise ValueError(
                     f"average: weights of shape {w.shape} for an array of shape {a.shape} along "
                     f"axis {axis}"
                 )
-            order = negative_axes(axis, a.ndim)
-            w = np.transpose(w, sorted(range(len(order)), key=order.__getitem__))
+            w = np.transpose(w, sorted(range(len(axes)), key=axes.__getitem__))
             w = np.reshape(w, [n if x in axes else 1 for x, n in enumerate(a.shape)])
             w = np.broadcast_to(w, a.shape)
         scale = np.sum(w, axis=axis, keepdims=keepdims)
@@ -228,7 +227,6 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
         return matrix / matrix
     deviation = np.sqrt(np.real(np.diagonal(matrix)))
     return matrix / deviation[:, None] / deviation[None, :]
-
 
 
 # -------------------------------------------------------------------------------- without NaN

@@ -78,9 +78,7 @@ def call(
     leaves it uninitialised), and no gradient flows.
     """
     if other:
-        raise TypeError(
-            f"np.{ufunc.__name__} of tensors does not take {', '.join(sorted(other))}"
-        )
+        raise TypeError(f"np.{ufunc.__name__} of tensors does not take {', '.join(sorted(other))}")
     if dtype is not None:
         inputs = tuple(_cast(x, dtype) for x in inputs)
     f = _implementations.get(ufunc, ufunc)
@@ -146,7 +144,9 @@ def reduce(
             return store(value, out, f"{ufunc.__name__}.reduce")
         value = known(x, axis=axes, keepdims=keepdims)
     else:
-        if len(axes) > 1 and ufunc.identity is None and ufunc not in IDEMPOTENT:  # as NumPy: the order would matter
+        if (
+            len(axes) > 1 and ufunc.identity is None and ufunc not in IDEMPOTENT
+        ):  # as NumPy: the order would matter
             raise ValueError(f"np.{ufunc.__name__}.reduce takes one axis")
         value = x
         for a in axes:
@@ -173,9 +173,7 @@ def _fold(ufunc: np.ufunc, x: Any, axis: int) -> Any:
     return value
 
 
-def accumulate(
-    ufunc: np.ufunc, x: Any, axis: int = 0, dtype: Any = None, out: Any = None
-) -> Any:
+def accumulate(ufunc: np.ufunc, x: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
     """``ufunc.accumulate``: all partial results of the reduction along an axis."""
     x = as_tensor(x, dtype)
     known = ACCUMULATIONS.get(ufunc)

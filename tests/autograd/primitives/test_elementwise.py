@@ -111,7 +111,10 @@ def test_of_two_arrays(agrees: Check, draw: Any, pair: Any, shapes: Any) -> None
 @pytest.mark.parametrize("pair", BINARY, ids=named)
 def test_python_numbers_do_not_widen(pair: Any) -> None:
     ufunc, _ = pair
-    for arguments in ((Tensor([1.5], True, np.float32), 2.25), (2.25, Tensor([1.5], True, np.float32))):
+    for arguments in (
+        (Tensor([1.5], True, np.float32), 2.25),
+        (2.25, Tensor([1.5], True, np.float32)),
+    ):
         y = ufunc(*arguments)
         assert y.dtype == np.float32
         y.backward()
@@ -252,7 +255,9 @@ def test_operators() -> None:
         (+t, x),
     ):
         np.testing.assert_array_equal(
-            [getattr(g, "data", g) for g in got] if isinstance(got, tuple) else getattr(got, "data", got),
+            [getattr(g, "data", g) for g in got]
+            if isinstance(got, tuple)
+            else getattr(got, "data", got),
             expected,
         )
 
@@ -264,7 +269,9 @@ def test_comparisons_are_plain(compare: Any) -> None:
     np.testing.assert_array_equal(compare(t, 1.5), compare(t.data, 1.5))
 
 
-@pytest.mark.parametrize("name", [u.__name__ for u, _ in UNARY if u.__name__ not in ("negative", "positive")])
+@pytest.mark.parametrize(
+    "name", [u.__name__ for u, _ in UNARY if u.__name__ not in ("negative", "positive")]
+)
 def test_methods_of_the_same_name(name: str) -> None:
     method = {"absolute": "abs"}.get(name, name)
     t = Tensor([1.5] if name == "arccosh" else [0.5], requires_grad=True)

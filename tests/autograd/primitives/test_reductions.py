@@ -145,7 +145,9 @@ def test_third_derivative_of_a_product_of_zeros() -> None:
     assert y.item() == 1.0
 
 
-@pytest.mark.parametrize("function", [np.cumsum, np.cumprod, np.nancumsum, np.nancumprod], ids=name_of)
+@pytest.mark.parametrize(
+    "function", [np.cumsum, np.cumprod, np.nancumsum, np.nancumprod], ids=name_of
+)
 @pytest.mark.parametrize("axis", [None, 0, 1, -1], ids=str)
 def test_running(agrees: Check, draw: Any, function: Any, axis: Any) -> None:
     agrees(lambda x: function(x, axis), draw((3, 2, 2)))
