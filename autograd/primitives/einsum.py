@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from string import ascii_letters, ascii_lowercase, ascii_uppercase
 from typing import Any
 
@@ -46,60 +47,57 @@ def _(
     shapes: Sequence[Shape],
     needs: Sequence[bool],
 ) -> Any:
+    parts = []
+    for position, need in enumerate(needs):
+        if not need:
+            parts.append(None)
+            continue
+        expression, extras = _adjoint(subscripts, tuple(shapes), position, g.ndim)
+        constants = [(np.eye if twice else np.ones)(n, dtype=g.dtype) for twice, n in extras]
+        factors = [g, *operands[:position], *operands[position + 1 :], *constants]
+        # A path given for the forward pass does not fit here; a search pays for three factors or
+        # more, and for two that are large, which it hands to matmul.
+        search = bool(optimize) or len(factors) > 2 or sum(np.size(f) for f in factors) > 4096
+        parts.append(np.einsum(expression, *factors, optimize=search))
+    return parts
+
+
+@lru_cache(1024)
+def _adjoint(
+    subscripts: str, shapes: tuple[Shape, ...], position: int, g_ndim: int
+) -> tuple[str, tuple[tuple[bool, int], ...]]:
+    """Subscripts that give the gradient of one operand: from g, the other operands, and constants.
+
+    The constants, each an identity matrix or a vector of ones, follow with their lengths.
+    """
     left, output = subscripts.split("->")
     terms = left.split(",")
+    own = terms.pop(position)
+    others = [shape for other, shape in enumerate(shapes) if other != position]
     lengths: dict[str, int] = {}
-    for term, shape in zip(terms, shapes, strict=True):
+    for term, shape in zip([own, *terms], [shapes[position], *others], strict=True):
         for letter, length in zip(term, shape, strict=True):
             lengths[letter] = lengths.get(letter, 1) if length == 1 else length
-    spare = [letter for letter in ascii_letters if letter not in subscripts]
-    lead = spare.pop() if g.ndim > len(output) else ""
-
-    def others(position: int) -> list[tuple[str, Any, Shape]]:
-        rows = list(zip(terms, operands, shapes, strict=True))
-        return rows[:position] + rows[position + 1 :]
-
-    return [
-        _gradient(g, output, lead, terms[position], others(position), lengths, spare, optimize)
-        if need
-        else None
-        for position, need in enumerate(needs)
-    ]
-
-
-def _gradient(
-    g: Any,
-    output: str,
-    lead: str,
-    own: str,
-    others: Sequence[tuple[str, Any, Shape]],
-    lengths: dict[str, int],
-    spare: Sequence[str],
-    optimize: Any,
-) -> Any:
-    """The gradient of the operand with letters ``own``: g times the others, over those letters."""
-    factors: list[tuple[str, Any]] = [(lead + output, g)]
+    spare = iter([letter for letter in ascii_letters if letter not in subscripts])
+    lead = next(spare) if g_ndim > len(output) else ""
     full = set(output)  # letters that some factor has in full length
-    for term, operand, shape in others:
-        factors.append((term, operand))
+    for term, shape in zip(terms, others, strict=True):
         full.update(letter for letter, n in zip(term, shape, strict=True) if n == lengths[letter])
-    term = lead
-    fresh = iter(spare)
+    labels = [lead + output, *terms]
+    extras = []
+    result = lead
     for letter in own:
-        if letter in term:  # a diagonal: the gradient is zero off it
-            copy = next(fresh)
-            factors.append((letter + copy, np.eye(lengths[letter], dtype=g.dtype)))
-            term += copy
+        if letter in result:  # a diagonal: the gradient is zero off it
+            copy = next(spare)
+            labels.append(letter + copy)
+            extras.append((True, lengths[letter]))
+            result += copy
             continue
         if letter not in full:  # summed over in the operand alone: the same gradient everywhere
-            factors.append((letter, np.ones(lengths[letter], dtype=g.dtype)))
-        term += letter
-    left = ",".join(label for label, _ in factors)
-    arrays = [array for _, array in factors]
-    # A path given for the forward pass does not fit here; a search pays for three factors or more,
-    # and for two that are large, which it hands to matmul.
-    search = bool(optimize) or len(arrays) > 2 or sum(array.size for array in arrays) > 4096
-    return np.einsum(f"{left}->{term}", *arrays, optimize=search)
+            labels.append(letter)
+            extras.append((False, lengths[letter]))
+        result += letter
+    return f"{','.join(labels)}->{result}", tuple(extras)
 
 
 @implements(np.einsum)
@@ -137,7 +135,7 @@ def einsum(
     arrays = [array if hasattr(array, "dtype") else np.asarray(array) for array in arrays]
     if dtype is not None:
         arrays = [array.astype(dtype) for array in arrays]
-    explicit = _explicit(subscripts, [array.shape for array in arrays])
+    explicit = _explicit(subscripts, tuple([array.shape for array in arrays]))
     return _einsum(*arrays, subscripts=explicit, optimize=optimize)
 
 
@@ -160,7 +158,8 @@ def _letters(axes: Sequence[Any]) -> str:
     return "".join("..." if axis is Ellipsis else alphabet[axis] for axis in axes)
 
 
-def _explicit(subscripts: str, shapes: Sequence[Shape]) -> str:
+@lru_cache(1024)
+def _explicit(subscripts: str, shapes: tuple[Shape, ...]) -> str:
     """The same subscripts with an output, and a letter for every axis ``...`` stands for."""
     left, arrow, output = subscripts.partition("->")
     terms = left.split(",")
