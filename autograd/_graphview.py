@@ -147,7 +147,7 @@ class Graph:
     >>> graph["multiply_1"].shape, graph["multiply_1"].inputs
     ((2,), ('leaf_1', 'leaf_1'))
     >>> print(graph.to_text())
-    sum_1: scalar float64
+    sum_1: scalar float64 = 5
     └─ multiply_1: 2 float64
        ├─ x: 2 float64 (leaf)
        └─ x: 2 float64 (leaf)
@@ -450,9 +450,13 @@ class _Builder:
         name = node.primitive.name
         is_part = isinstance(node, Output)
         if is_part:
+            present = [0]
             sources = [self._of[node.edges[0]]]
         else:
-            sources = [self._input(node, position) for position in range(len(node.edges))]
+            record = recorded(node)
+            absent = record.absent if record is not None else _never_given(node)
+            present = [i for i in range(len(node.edges)) if i not in absent]
+            sources = [self._input(node, position) for position in present]
         saved = node.saved or ()
         made = self._new(
             name if not is_part else f"{name}_output",
@@ -475,15 +479,22 @@ class _Builder:
         if record is not None:
             made.value, made.gradient = record.value, record.gradient
             made.backward_step = record.order
+            made.time, made.flops = record.time, record.flops
             parts, norms = record.parts, record.norms
         self._look_elsewhere(node, made)
         if not is_part:
-            for edge, source, array in zip(node.edges, sources, saved, strict=False):
-                if source.value is None and isinstance(array, np.ndarray | float | int):
-                    value = np.asarray(array)
-                    if edge is None or value.shape == source.shape:
-                        source.value, source.shape, source.dtype = value, value.shape, value.dtype
-        for position, source in enumerate(sources):
+            known = record.inputs if record is not None else ()
+            for position, source in zip(present, sources, strict=True):
+                for values in (known, saved):
+                    array = values[position] if position < len(values) else None
+                    if source.value is None and isinstance(array, np.ndarray | float | int):
+                        value = np.asarray(array)
+                        if node.edges[position] is None or value.shape == source.shape:
+                            source.value = value
+                            source.shape, source.dtype = value.shape, value.dtype
+        if not is_part and node.primitive.n_outputs > 1:
+            made.value = None  # its results are nodes of their own
+        for position, source in zip(present, sources, strict=True):
             self.edges.append(
                 GraphEdge(
                     source.id,
@@ -638,6 +649,20 @@ class _Builder:
         made.shape, made.dtype = made.value.shape, made.value.dtype
         self.nodes.append(made)
         return made
+
+
+def _never_given(node: Node) -> frozenset[int]:
+    """Inputs of which nothing is known, and that are most often left out: constant biases."""
+    names = node.primitive.inputs
+    saved = node.saved or ()
+    return frozenset(
+        i
+        for i, edge in enumerate(node.edges)
+        if edge is None
+        and i < len(names)
+        and names[i] == "bias"
+        and (i >= len(saved) or saved[i] is None)
+    )
 
 
 def build_graph(

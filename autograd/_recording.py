@@ -31,10 +31,25 @@ class NodeRecord:
         parts: for each input the gradient that went back along that edge in the latest backward
             pass; None where none did, or where it has more than 256 elements.
         norms: for each input the Euclidean norm of that gradient, or None.
-        order: the position of the operation in the latest backward pass, counted from 0, or None.
+        order: a number that grows along the latest backward pass, or None.
+        inputs: for each input that is a constant its value, else None.
+        absent: positions of inputs that were left out (a convolution without a bias).
+        time: seconds the forward computation took, where profiled.
+        flops: floating-point operations of the forward computation, where profiled.
     """
 
-    __slots__ = ("__weakref__", "gradient", "norms", "order", "parts", "value")
+    __slots__ = (
+        "__weakref__",
+        "absent",
+        "flops",
+        "gradient",
+        "inputs",
+        "norms",
+        "order",
+        "parts",
+        "time",
+        "value",
+    )
 
     def __init__(self, value: np.ndarray[Any, Any] | None = None) -> None:
         self.value = value
@@ -42,6 +57,10 @@ class NodeRecord:
         self.parts: list[np.ndarray[Any, Any] | None] = []
         self.norms: list[float | None] = []
         self.order: int | None = None
+        self.inputs: list[Any] = []
+        self.absent: frozenset[int] = frozenset()
+        self.time: float | None = None
+        self.flops: int | None = None
 
 
 _RECORDS: weakref.WeakKeyDictionary[Node, NodeRecord] = weakref.WeakKeyDictionary()
@@ -50,6 +69,14 @@ _RECORDS: weakref.WeakKeyDictionary[Node, NodeRecord] = weakref.WeakKeyDictionar
 def recorded(node: Node) -> NodeRecord | None:
     """What was recorded of ``node``, or None; the record goes when the node goes."""
     return _RECORDS.get(node)
+
+
+def record_of(node: Node) -> NodeRecord:
+    """The record of ``node``, made on first use."""
+    record = _RECORDS.get(node)
+    if record is None:
+        record = _RECORDS[node] = NodeRecord()
+    return record
 
 
 class record_values:  # noqa: N801 - a context manager, named like no_grad
@@ -90,7 +117,7 @@ class record_values:  # noqa: N801 - a context manager, named like no_grad
         def watch(node: Node, output: Any, inputs: tuple[Any, ...]) -> None:
             if outer is not None:
                 outer(node, output, inputs)
-            self._note(node, output)
+            self._note(node, output, inputs)
 
         STATE.set(state.replace(watch=watch))
         return self
@@ -104,12 +131,26 @@ class record_values:  # noqa: N801 - a context manager, named like no_grad
         self.error = error
         STATE.set(STATE.get().replace(watch=self._before.pop().watch))
 
-    def _note(self, node: Node, output: Any) -> None:
-        record = _RECORDS[node] = NodeRecord(np.array(output.data))
+    def _note(self, node: Node, output: Any, inputs: tuple[Any, ...]) -> None:
+        record = record_of(node)
         self.nodes.append(node)
+        pairs = list(zip(node.edges, inputs, strict=False))
+        record.absent = frozenset(i for i, (_, value) in enumerate(pairs) if value is None)
+        record.inputs = [
+            None if edge is not None or value is None else _kept(value) for edge, value in pairs
+        ]
+        if node.primitive.n_outputs > 1:
+            return  # its results have nodes of their own
+        record.value = np.array(output.data)
         if self.gradients:
             node.register_prehook(_Gradient(record))
             node.register_hook(_Parts(record, [getattr(e, "shape", None) for e in node.edges]))
+
+
+def _kept(value: Any) -> np.ndarray[Any, Any]:
+    """A small constant as a copy; a large one, usually data, as it is."""
+    array = np.asarray(value)
+    return array.copy() if array.size <= WHOLE else array
 
 
 class _Gradient:
@@ -120,9 +161,7 @@ class _Gradient:
     def __init__(self, record: NodeRecord) -> None:
         self.record = record
 
-    def __call__(self, gradient: Any) -> None:
-        if not isinstance(gradient, Tensor):
-            return  # an operation of several outputs: each output has a record of its own
+    def __call__(self, gradient: Tensor) -> None:
         array = np.array(gradient.data)
         held = self.record.gradient
         self.record.gradient = array if held is None else held + array
