@@ -546,9 +546,9 @@ class _Writes:
             return None
         return source_line(*entry[2:])
 
-    def check(self, node: Node) -> None:
+    def check(self, node: Node, saved: tuple[Any, ...]) -> None:
         """Raise if an array saved by ``node`` has been written since."""
-        for array in node.saved or ():
+        for array in saved:
             if isinstance(array, np.ndarray):
                 line = self.since(array, node.sequence)
                 if line is not None:
@@ -669,7 +669,7 @@ def backpropagate(
         if type(saved) is not tuple:
             saved = primitive.restore(node)
         if node.sequence < latest_write:
-            WRITES.check(node)
+            WRITES.check(node, saved)
         if recording:
             saved = primitive.relink(node, saved)
         edges = node.edges
@@ -695,27 +695,22 @@ def backpropagate(
                     if len(edges) == 1:  # `return` was forgotten: this would drop the gradient
                         raise _no_gradient(node, part)
                     continue
-                if isinstance(edge, Node):
-                    if (part.shape != edge.shape and not batched) or part.dtype is not edge.dtype:
-                        part = _conform(part, edge, node, batched)
-                    if edge not in gradients:
-                        gradients[edge] = part
+                kind = type(edge)
+                value = edge if kind is Node or kind is Output else edge.data
+                if (part.shape != value.shape and not batched) or part.dtype is not value.dtype:
+                    part = _conform(part, value, node, batched)
+                held = gradients.get(edge)
+                if held is None:
+                    gradients[edge] = part
+                    if value is edge:
                         heappush(waiting, (-edge.sequence, edge))
-                        continue
-                else:
-                    data = edge.data
-                    if (part.shape != data.shape and not batched) or part.dtype is not data.dtype:
-                        part = _conform(part, data, node, batched)
-                    if edge not in gradients:
-                        gradients[edge] = part
-                        continue
-                if edge in owned and not recording:
-                    held = gradients[edge]
+                elif edge in owned:
                     held += part
                     gradients[edge] = held  # NumPy scalars add into a new object
                 else:
-                    gradients[edge] = gradients[edge] + part
-                    owned.add(edge)
+                    gradients[edge] = held + part
+                    if not recording:
+                        owned.add(edge)
         except AttributeError as error:
             wrong = [p for p in parts if p is not None and not hasattr(p, "dtype")]
             if wrong:

@@ -91,8 +91,11 @@ def attach_view(
     args: tuple[Any, ...],
     attrs: dict[str, Any],
 ) -> None:
-    """Note that ``out = call(parent, *args, **attrs)`` shares the parent's memory, if it does."""
-    if owner(out.data) is not owner(parent.data):
+    """Note that ``out = call(parent, *args, **attrs)`` shares the parent's memory, if it does.
+
+    What is made under ``no_grad`` has no history, as after ``detach``.
+    """
+    if owner(out.data) is not owner(parent.data) or not is_grad_enabled():
         return
     if parent._view is None:
         parent._view = View(None, None, _Family())
@@ -159,23 +162,36 @@ def assign(
         view.refresh(tensor)
     base, steps = (tensor, []) if view is None or view.parent is None else view.path()
     assert base is not None
-    array = getattr(value, "data", value) if not isinstance(value, np.ndarray) else value
+    array = (
+        getattr(value, "data", value) if not isinstance(value, np.ndarray | np.generic) else value
+    )
     tracked = is_grad_enabled()
     if tracked:
         _refuse_leaf(tensor, base)
-    lost = getattr(value, "requires_grad", False) and tensor.data.dtype.kind not in "fc"
-    kind = getattr(array, "dtype", None)
-    if lost or (kind is not None and not np.can_cast(kind, tensor.data.dtype, casting)):  # type: ignore[arg-type]
+    dtype = tensor.data.dtype
+    lost = getattr(value, "requires_grad", False) and dtype.kind not in "fc"
+    if isinstance(array, int | float | complex) and not isinstance(array, np.generic):
+        kind = np.result_type(dtype, array)  # Python numbers fit themselves to the tensor
+    else:
+        kind = np.asarray(array).dtype
+    if lost or not np.can_cast(kind, dtype, casting):  # type: ignore[arg-type]
         raise TypeError(
-            f"cannot write {kind} values into a tensor of {tensor.data.dtype} in place; make it "
+            f"cannot write {kind} values into a tensor of {dtype} in place; make it "
             f"with dtype={kind} or write x = x + … instead"
+        )
+    if tracked and base.data.dtype != dtype:
+        raise GraphError(
+            f"cannot write {dtype} values into a part of each element of a {base.data.dtype} "
+            "tensor (its .real or .imag); compute the whole, as re + 1j * im"
         )
     if not tracked:
         tensor.data[index] = array
         WRITES.note(tensor.data)
         return
     if base._requires_grad or getattr(value, "requires_grad", False):
-        written = record(base, value, steps=steps, index=index)
+        if getattr(value, "_node", None) is not None:
+            _keep_old_values(value._node, base)
+        written = record(base, value, steps=steps, index=_copied(index))
         WRITES.note(base.data)
         node = written._node
         node.sequence = WRITES.latest  # made by this very write: it does not spoil its own node
@@ -190,6 +206,38 @@ def assign(
         WRITES.note(base.data)
     if base._view is not None:
         base._view.family.version += 1
+
+
+def _keep_old_values(node: Any, base: Tensor) -> None:
+    """Before ``base`` is overwritten: copy what the operations behind the new value saved of it.
+
+    ``y *= w`` reads the old y to differentiate, and so does ``y[0] = np.sin(y[1]) * w``. Only
+    operations since the last write to ``base`` are looked at, so no operation is met twice.
+    """
+    buffer = owner(base.data)
+    since = node.sequence - 1 if base._node is None else base._node.sequence
+    seen = {node}
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if node.sequence <= since:
+            continue
+        if type(node.saved) is tuple:
+            node.saved = tuple(
+                v.copy() if isinstance(v, np.ndarray) and owner(v) is buffer else v
+                for v in node.saved
+            )
+        for edge in node.edges:
+            if type(edge) is type(node) and edge not in seen:
+                seen.add(edge)
+                waiting.append(edge)
+
+
+def _copied(index: Any) -> Any:
+    """The index with arrays of its own: the caller's may change before the backward pass."""
+    if isinstance(index, tuple):
+        return tuple(_copied(part) for part in index)
+    return index.copy() if isinstance(index, np.ndarray) else index
 
 
 def _move_retained(tensor: Tensor, old: Any, new: Any) -> None:

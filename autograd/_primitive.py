@@ -643,7 +643,8 @@ def _general(primitive: Primitive) -> Callable[..., Any]:
             _record(primitive, tuple(edges), saved, out, attrs, state, tuple(arrays))
         if is_view:
             parent = inputs[0]
-            if isinstance(parent, Tensor) and outs[0].data.base is not None:
+            data = outs[0].data
+            if isinstance(parent, Tensor) and (data.base is not None or data is parent.data):
                 attach_view(outs[0], parent, call, (), attrs)
         return outs if several else outs[0]
 

@@ -20,7 +20,7 @@ from autograd._graph import (
     iterate_leaves,
     topological_order,
 )
-from autograd._tensor import Tensor
+from autograd._tensor import Tensor, as_tensor
 
 __all__ = [
     "grad",
@@ -77,10 +77,21 @@ def _flatten_each(trees: list[Tree]) -> tuple[list[Any], Callable[[Sequence[Any]
     return leaves, lambda new: [build(new[start:stop]) for start, stop, build in parts]
 
 
-def _variable(value: Any) -> Tensor:
-    """A fresh input: linked to the tensor it comes from, so that outer transforms see through."""
+def _variable(value: Any) -> tuple[Tensor, Tensor]:
+    """What is differentiated with respect to, and a copy to call the function with.
+
+    The function may write into its argument, which then takes another place in the graph. A tensor
+    that requires a gradient stays linked, so that outer transforms see through.
+    """
     if isinstance(value, Tensor) and value.requires_grad and is_grad_enabled():
-        return np.positive(value)  # a copy: the function may write into its argument
+        variable = as_tensor(np.positive(value))
+    else:
+        variable = _leaf(value)
+    with enable_grad():
+        return variable, as_tensor(np.positive(variable))
+
+
+def _leaf(value: Any) -> Tensor:
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = float(value)
     data = value.data if isinstance(value, Tensor) else np.asarray(value)
@@ -89,7 +100,7 @@ def _variable(value: Any) -> Tensor:
             f"cannot differentiate with respect to {data.dtype} values; convert them with "
             "astype(float), or leave the argument out of argnums"
         )
-    return Tensor(data, requires_grad=True)
+    return as_tensor(data).requires_grad_()
 
 
 class _Call:
@@ -109,9 +120,10 @@ class _Call:
         self.nested = self.enabled and any(
             isinstance(x, Tensor) and x.requires_grad for x in leaves
         )
-        self.inputs = [_variable(x) for x in leaves]
+        variables = [_variable(x) for x in leaves]
+        self.inputs = [variable for variable, _ in variables]
         full = list(args)
-        for n, tree in zip(numbers, self.rebuild(self.inputs), strict=True):
+        for n, tree in zip(numbers, self.rebuild([given for _, given in variables]), strict=True):
             full[n] = tree
         with enable_grad():
             self.output = function(*full)

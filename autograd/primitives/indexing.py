@@ -73,7 +73,16 @@ def _(g: Any, index: Any) -> Any:
 
 
 def _getitem(self: Any, index: Any) -> Any:
-    return getitem.call(self, index=plain(index))
+    index = plain(index)
+    if not is_basic(index):
+        index = _copied(index)  # the caller's array may change before the backward pass
+    return getitem.call(self, index=index)
+
+
+def _copied(index: Any) -> Any:
+    if isinstance(index, tuple):
+        return tuple([_copied(part) for part in index])
+    return index.copy() if isinstance(index, np.ndarray) else index
 
 
 attach("__getitem__", _getitem)

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from autograd._graph import owner
 from autograd._inplace import assign, overwrite, read
 from autograd._primitive import attach, implements, plain, primitive, sample
+from autograd._tensor import Tensor
+from autograd.primitives.indexing import is_basic
 
 
 @primitive(
@@ -39,7 +42,17 @@ def _(g: Any, last: Any, steps: Any, index: Any) -> Any:
 
 
 def _setitem(self: Any, index: Any, value: Any) -> None:
-    assign(self, plain(index), value, write.call)
+    index = plain(index)
+    if isinstance(value, Tensor) and value._view is not None and is_basic(index):
+        # Python writes the result of `x[i] += v` back to x[i], where it already is.
+        place, data = self.data[index], value.data
+        if (
+            isinstance(place, np.ndarray)
+            and place.__array_interface__ == data.__array_interface__
+            and owner(place) is owner(data)
+        ):
+            return
+    assign(self, index, value, write.call)
 
 
 attach("__setitem__", _setitem)

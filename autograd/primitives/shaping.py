@@ -163,7 +163,7 @@ def _(g: Any, axis: Any, x_ndim: int) -> Any:
     return np.flip(g, tuple(a % x_ndim - x_ndim for a in axes))
 
 
-@primitive(batched=True, samples=(sample((2, 3), dtype=np.float64),))
+@primitive(view=True, batched=True, samples=(sample((2, 3), dtype=np.float64),))
 def astype(x: Any, /, dtype: Any, copy: bool = True) -> Any:
     """The elements as another type; the gradient comes back in the type of x."""
     return x.astype(dtype, copy=copy)

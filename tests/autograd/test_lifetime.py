@@ -200,7 +200,7 @@ def test_a_graph_goes_when_its_tensors_go(program: Callable[[Tensor], list[Any]]
             if isinstance(value, np.ndarray) and value is not x.data and value.base is not x.data:
                 references.append(weakref.ref(value))
     assert len(references) > 2
-    value = node = t = None  # the loops' variables, too
+    value = node = None  # the loops' variables, too
     del results, nodes
     left = [r() for r in references if r() is not None]
     assert left == []

@@ -216,6 +216,13 @@ def test_second_moment_under_a_standard_normal(f: Function, moment: float) -> No
     assert expectation(lambda z: f(z) ** 2) == pytest.approx(moment, abs=1e-7)
 
 
+def test_rectified_units_halve_the_second_moment() -> None:
+    """E relu(S)² = σ²/2 for S of variance σ²."""
+    for sigma in (0.1, 1.0, 3.0):
+        got = expectation(lambda z, s=sigma: relu(s * z) ** 2)
+        assert got == pytest.approx(sigma**2 / 2, rel=1e-6)
+
+
 def test_selu_keeps_mean_zero() -> None:
     assert expectation(selu) == pytest.approx(0, abs=1e-9)
 

@@ -190,6 +190,29 @@ def test_element_that_no_stride_reaches_has_gradient_zero() -> None:
     np.testing.assert_array_equal(x.grad.data, [1, 2, 4, 2, 3, 0])
 
 
+def test_windows_of_an_image() -> None:
+    """Counted from 1: the window at row 2, column 1 of length 2, and at row 1, column 2 of 3."""
+    a = Tensor(COUNT4, requires_grad=True)
+    np.testing.assert_array_equal(a[1:3, 0:2].data, [[5, 6], [9, 10]])
+    window = a[0:3, 1:4]
+    np.testing.assert_array_equal(window.data, [[2, 3, 4], [6, 7, 8], [10, 11, 12]])
+    np.sum(window * VERTICAL).backward()  # a Frobenius product: one unit of the map
+    expected = np.zeros((4, 4))
+    expected[0:3, 1:4] = VERTICAL
+    np.testing.assert_array_equal(a.grad.data, expected)
+    assert np.sum(window * VERTICAL).item() == correlate(COUNT4, VERTICAL)[0, 1]
+
+
+def test_full_output_of_a_true_convolution() -> None:
+    """Zero outside its support, a kernel of k makes an image of h grow to h + k - 1."""
+    full = correlate(COUNT3, flipped(K22), pad=1)
+    assert full.shape == (4, 4)
+    expected = np.zeros((4, 4))
+    for i, j in np.ndindex(3, 3):
+        expected[i : i + 2, j : j + 2] += COUNT3[i, j] * K22
+    np.testing.assert_allclose(full, expected)
+
+
 def test_how_many_windows_cover_a_pixel() -> None:
     x = Tensor(np.zeros((6, 6)), requires_grad=True)
     correlate(x, np.ones((3, 3))).sum().backward()

@@ -196,6 +196,67 @@ def test_decay_shrinks_flat_directions_most() -> None:
     np.testing.assert_allclose(jacrev(decayed)(w.data).data, 0, atol=1e-14)
 
 
+def test_penalised_step_is_a_step_of_the_decayed_objective() -> None:
+    """w - η ∇(J + α/2 wᵀw) = (1 - η α) w - η ∇J."""
+    w, rate, decay = np.array([-1.2, 0.8]), 0.1, 0.2
+    by_objective = w - rate * jacrev(lambda w: likelihood(w) + decay / 2 * w @ w)(w).data
+    np.testing.assert_allclose(
+        by_objective, (1 - rate * decay) * w - rate * jacrev(likelihood)(w).data
+    )
+
+
+def test_when_an_absolute_penalty_keeps_a_weight_at_zero() -> None:
+    """For mean squares + λ |w| the slope at w = 0 is -2 cov(x, y), which λ has to hold."""
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal(30)
+    y = 0.7 * x + 2 + rng.standard_normal(30)
+
+    def mean_squares(w: Any, b: Any) -> Any:
+        return np.mean((y - b - w * x) ** 2)
+
+    by_w, by_b = jacrev(mean_squares, argnums=(0, 1))(0.0, y.mean())
+    covariance = np.mean((x - x.mean()) * (y - y.mean()))
+    assert by_w.item() == pytest.approx(-2 * covariance)
+    assert by_b.item() == pytest.approx(0, abs=1e-14)
+    edge = 2 * abs(covariance)
+    for penalty, stays in ((1.01 * edge, True), (0.99 * edge, False)):
+        step = 1e-6 * np.sign(covariance)
+        rises = mean_squares(step, y.mean()) + penalty * abs(step) > mean_squares(0, y.mean())
+        assert rises == stays
+
+
+def test_polynomials_of_growing_degree() -> None:
+    """More powers always fit the training points better; 300 of them fail on others."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-2, 2, 500)
+    t = 0.5 * x**3 + 0.3 * x**2 - 0.25 * x + 1 + 2 * rng.standard_normal(500)
+
+    def features(degree: int) -> Any:
+        powers = x[:, None] ** np.arange(1, degree + 1)
+        scaled = (powers - powers[:400].mean(0)) / powers[:400].std(0)
+        return np.column_stack([np.ones(500), scaled])
+
+    train, test = [], []
+    for degree in (1, 3, 5, 300):
+        phi = features(degree)
+        w = np.linalg.lstsq(Tensor(phi[:400]), t[:400])[0]
+        errors = ((phi @ w - t) ** 2).data
+        train.append(errors[:400].mean())
+        test.append(errors[400:].mean())
+    assert train == sorted(train, reverse=True)
+    assert test[1] < test[0]
+    assert test[3] > 100 * max(test[:3])
+
+
+def test_higher_powers_of_weight_zero_change_nothing() -> None:
+    x, w = np.linspace(-1, 1, 5), np.array([0.3, -1.2])
+    line = x[:, None] ** np.arange(2) @ Tensor(w)
+    for degree in (2, 300):
+        powers = x[:, None] ** np.arange(degree + 1)
+        padded = np.concatenate([Tensor(w), np.zeros(degree - 1)])
+        np.testing.assert_allclose((powers @ padded).data, line.data)
+
+
 # ------------------------------------------------------------------------- what a weight is worth
 
 

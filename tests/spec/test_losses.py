@@ -211,6 +211,24 @@ def test_cross_entropy_entropy_and_divergence() -> None:
     np.testing.assert_allclose(jacrev(against)(np.log(q)).data, q - p, atol=1e-15)
 
 
+def test_cross_entropy_is_the_log_of_a_product_of_probabilities() -> None:
+    """-1/S log Π p^y (1 - p)^(1 - y), also on the logits."""
+    z = Tensor(X @ w0, requires_grad=True)
+    p = sigmoid(z)
+    product = -np.log(np.prod(p**LABELS * (1 - p) ** (1 - LABELS))) / 6
+    logits = np.mean(softplus(z) - LABELS * z)
+    assert product.item() == pytest.approx(logits.item(), rel=1e-12)
+    np.testing.assert_allclose(grad(product, z)[0].data, grad(logits, z)[0].data, rtol=1e-10)
+
+
+def test_squares_summed_over_components_and_averaged_over_examples() -> None:
+    """The forms differ by factors only: ½ or 1 per example, the components summed, not averaged."""
+    y, t = RNG.standard_normal((5, 3)), RNG.standard_normal((5, 3))
+    for factor in (1.0, 0.5):
+        gradient = jacrev(lambda y, f=factor: np.mean(f * np.sum((y - t) ** 2, axis=1)))(y)
+        np.testing.assert_allclose(gradient.data, 2 * factor * (y - t) / 5)
+
+
 # ---------------------------------------------------------------------------------- penalties
 
 

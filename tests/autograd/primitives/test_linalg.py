@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from autograd import Tensor, grad, gradcheck, gradgradcheck
+from autograd.func import jacrev
 
 Function = Callable[..., Any]
 inf = np.inf
@@ -481,3 +482,91 @@ def test_lists_as_equations() -> None:
     a = Tensor([[2.0, 0.0], [0.0, 4.0]], requires_grad=True)
     (g,) = grad(np.sum(la.solve(a, [2, 4])), a)
     np.testing.assert_array_equal(g.data, [[-0.5, -0.5], [-0.25, -0.25]])
+
+
+# ------------------------------------------------------------------------ higher orders, stacks
+
+
+def along(function: Function, direction: Any, order: int) -> Function:
+    """The derivative of a given order of t -> sum of weighted outputs at x + t direction."""
+
+    def derivative(values: Any) -> float:
+        x = Tensor(values, requires_grad=True)
+        out = function(x)
+        y = np.sum(out * np.cos(np.arange(out.size)).reshape(out.shape))
+        for _ in range(order):
+            y = np.sum(grad(y, x, create_graph=True)[0] * direction)
+        return y.item()
+
+    return derivative
+
+
+THIRD = [
+    ("inv", la.inv, regular(3, 3)),
+    ("solve", lambda x: la.solve(x, x[0]), regular(3, 3)),
+    ("det", la.det, general(3, 3)),
+    ("slogdet", lambda x: la.slogdet(x)[1], regular(3, 3)),
+    ("pinv", la.pinv, general(3, 2)),
+    ("lstsq", lambda x: la.lstsq(x[:, :2], x[:, 2])[0], general(4, 3)),
+    ("cholesky", lambda x: la.cholesky(x @ x.T), regular(3, 3)),
+    ("qr", lambda x: la.qr(x)[0], general(3, 2)),
+    ("svd", lambda x: la.svd(x, full_matrices=False)[0], general(3, 2)),
+    ("svdvals", la.svdvals, general(3, 2)),
+    ("eigh", lambda x: la.eigh(x + x.T)[1], symmetric(3, 3)),
+    ("eigvalsh", lambda x: la.eigvalsh(x + x.T), symmetric(3, 3)),
+    ("eigvals", la.eigvals, symmetric(3, 3) + np.triu(general(3, 3)) / 5),
+    ("norm", la.norm, general(3, 3)),
+    ("norm-3", lambda x: la.norm(x, 3, axis=0), general(3, 3)),
+    ("polar", polar, np.eye(3) * 2),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "values"), [pytest.param(f, x, id=name) for name, f, x in THIRD]
+)
+def test_third_derivative(function: Function, values: Any) -> None:
+    direction = np.random.default_rng(7).standard_normal(values.shape) / 4
+    second, third = (along(function, direction, order) for order in (2, 3))
+    step = 1e-4
+    expected = (second(values + step * direction) - second(values - step * direction)) / (2 * step)
+    assert third(values) == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize(("function", "arrays"), CASES)
+def test_jacobian_by_a_stack_of_gradients(function: Function, arrays: Any) -> None:
+    """All rows in one backward pass, where the rules allow, are those of one pass each."""
+    jacobians = jacrev(function, argnums=tuple(range(len(arrays))))(*arrays)
+    tensors = [Tensor(a, requires_grad=True) for a in arrays]
+    out = function(*tensors)
+    flat = np.reshape(out, -1)
+    for jacobian, x in zip(jacobians, tensors):
+        rows = [grad(flat[k], x, retain_graph=True, allow_unused=True)[0] for k in range(out.size)]
+        expected = np.stack([np.zeros(x.shape) if row is None else row.data for row in rows])
+        np.testing.assert_allclose(
+            jacobian.data, expected.reshape(out.shape + x.shape), rtol=1e-9, atol=1e-11
+        )
+
+
+STACKED = [
+    ("inv", la.inv, regular(4, 3, 3)),
+    ("det", la.det, general(4, 3, 3)),
+    ("logabsdet", lambda x: la.slogdet(x)[1], general(4, 3, 3)),
+    ("pinv", la.pinv, general(4, 3, 2)),
+    ("qr", lambda x: la.qr(x)[0], general(4, 3, 2)),
+    ("svd", lambda x: la.svd(x, full_matrices=False)[0], general(4, 3, 2)),
+    ("cholesky", la.cholesky, symmetric(4, 3, 3)),
+    ("eigh", lambda x: la.eigh(x)[1], symmetric(4, 3, 3)),
+    ("eig", lambda x: np.abs(la.eig(x)[1]), general(4, 3, 3)),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "values"), [pytest.param(f, x, id=name) for name, f, x in STACKED]
+)
+def test_stack_is_each_matrix_alone(function: Function, values: Any) -> None:
+    x = Tensor(values.reshape(2, 2, *values.shape[1:]), requires_grad=True)
+    function(x).sum().backward()
+    for k in np.ndindex(2, 2):
+        alone = Tensor(x.data[k], requires_grad=True)
+        function(alone).sum().backward()
+        np.testing.assert_allclose(x.grad.data[k], alone.grad.data, rtol=1e-9, atol=1e-11)
