@@ -15,6 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+# Packages before their modules: pytest, given one file of a package first, would import it twice.
+import autograd
+import nn  # noqa: F401
+import optim  # noqa: F401
+
 # Modules named after an optional dependency may import it; without it their examples cannot run.
 OPTIONAL = ("numba", "onnx", "cupy", "tqdm", "matplotlib", "IPython", "ipywidgets")
 
@@ -33,8 +38,6 @@ def _random_state() -> tuple[Any, ...]:
 
 
 def _snapshot() -> dict[str, Any]:
-    import autograd
-
     return {
         "NumPy's global random state (use a np.random.Generator)": _random_state(),
         "NumPy's error handling (use `with np.errstate(...)`)": np.geterr(),
@@ -45,8 +48,6 @@ def _snapshot() -> dict[str, Any]:
 
 
 def _restore(before: dict[str, Any], random_state: Any) -> None:
-    import autograd
-
     _, error_handling, print_options, grad_mode, collecting = before.values()
     np.random.set_state(random_state)  # noqa: NPY002
     np.seterr(**error_handling)
@@ -61,8 +62,6 @@ def leaves_no_trace() -> Iterator[None]:
 
     The library's own random numbers start from the same seed in every test, in whatever order.
     """
-    import autograd
-
     autograd.manual_seed(0)
     random_state = np.random.get_state()  # noqa: NPY002
     before = _snapshot()

@@ -138,6 +138,7 @@ class LBFGS(Optimizer):
                     t,
                     max_evaluations=group["max_eval"] - evaluations,
                     resolution=group["tolerance_change"] / float(np.abs(direction).max()),
+                    by_value=True,
                 )
                 t, loss, g = found.t, found.value, found.gradient
                 state["t"] = t

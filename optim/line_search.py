@@ -77,6 +77,8 @@ def strong_wolfe(
     c2: float = 0.9,
     max_evaluations: int = 25,
     resolution: float = 1e-9,
+    noise: float = 0.0,
+    by_value: bool = False,
 ) -> tuple[Point, int]:
     """Find a step with enough decrease and a flat enough slope (strong Wolfe conditions).
 
@@ -90,6 +92,9 @@ def strong_wolfe(
         c1, c2: with 0 < c₁ < c₂ < 1.
         max_evaluations: of φ after the first.
         resolution: stop when the interval is narrower.
+        noise: differences of φ up to this are rounding: slopes alone decide then.
+        by_value: take the lower end of the interval for the better one even where its decrease is
+            too small, as PyTorch's L-BFGS does.
 
     Returns:
         The point (the best found, if none met the conditions) and the number of evaluations.
@@ -110,7 +115,10 @@ def strong_wolfe(
     check(0 < c1 < c2 < 1, "(c1, c2)", (c1, c2), "numbers with 0 < c₁ < c₂ < 1")
 
     def is_too_high(point: Point) -> bool:
-        return point.value > start.value + c1 * point.t * start.slope
+        return point.value > start.value + c1 * point.t * start.slope + noise
+
+    def is_not_lower(point: Point, other: Point) -> bool:
+        return point.value - other.value >= noise
 
     def is_flat(point: Point) -> bool:
         return abs(point.slope) <= -c2 * start.slope
@@ -118,24 +126,27 @@ def strong_wolfe(
     previous, point = start, evaluate(t)
     trials = 0
     while trials < max_evaluations:
-        if is_too_high(point) or (trials > 1 and point.value >= previous.value):
+        if is_too_high(point) or (trials > 1 and is_not_lower(point, previous)):
             break
         if is_flat(point):
             return point, trials + 1
         if point.slope >= 0:
             break
         bounds = point.t + 0.01 * (point.t - previous.t), 10 * point.t
-        t = _cubic_minimum(previous, point, bounds)
+        t = _minimum(previous, point, bounds, noise)
         previous, point = point, evaluate(t)
         trials += 1
     else:
         return (start if start.value <= point.value else point), trials + 1
 
-    low, high = (previous, point) if previous.value <= point.value else (point, previous)
+    # `low` is the best point so far, and the other end lies where the function falls from there.
+    low, high = previous, point
+    if low.value > high.value and (by_value or not is_too_high(point)):
+        low, high = high, low
     stuck = False
     while trials < max_evaluations and abs(high.t - low.t) >= resolution:
         left, right = min(low.t, high.t), max(low.t, high.t)
-        t = _cubic_minimum(low, high, (left, right))
+        t = _minimum(low, high, (left, right), noise)
         margin = 0.1 * (right - left)
         if min(right - t, t - left) < margin:
             # Too near the interval's end to narrow it: allowed once, then a step inwards.
@@ -148,8 +159,10 @@ def strong_wolfe(
             stuck = False
         point = evaluate(t)
         trials += 1
-        if is_too_high(point) or point.value >= low.value:
-            low, high = (low, point) if low.value <= point.value else (point, low)
+        if is_too_high(point) or is_not_lower(point, low):
+            high = point
+            if by_value and high.value < low.value:
+                low, high = high, low
             continue
         if is_flat(point):
             return point, trials + 1
@@ -159,18 +172,26 @@ def strong_wolfe(
     return low, trials + 1
 
 
-def _cubic_minimum(a: Point, b: Point, bounds: tuple[float, float]) -> float:
-    """The minimum of the cubic through two points with their slopes, within bounds."""
+def _minimum(a: Point, b: Point, bounds: tuple[float, float], noise: float) -> float:
+    """The minimum of the cubic through two points with their slopes, within bounds.
+
+    Of the parabola through their slopes, where the values differ by no more than noise.
+    """
     lower, upper = bounds
     if a.t > b.t:
         a, b = b, a
-    d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.t - b.t)
-    square = d1 * d1 - a.slope * b.slope
-    if not square >= 0:  # no minimum, or a value that is not finite
+    if a.t == b.t:
         return (lower + upper) / 2
-    d2 = sqrt(square)
-    denominator = b.slope - a.slope + 2 * d2
-    if denominator == 0:
-        return (lower + upper) / 2
-    t = b.t - (b.t - a.t) * ((b.slope + d2 - d1) / denominator)
-    return min(max(t, lower), upper)
+    if abs(a.value - b.value) < 100 * noise:
+        share = b.slope / (b.slope - a.slope) if b.slope != a.slope else 0.5
+    else:
+        d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.t - b.t)
+        square = d1 * d1 - a.slope * b.slope
+        if not square >= 0:  # no minimum, or a value that is not finite
+            return (lower + upper) / 2
+        d2 = sqrt(square)
+        denominator = b.slope - a.slope + 2 * d2
+        if denominator == 0:
+            return (lower + upper) / 2
+        share = (b.slope + d2 - d1) / denominator
+    return min(max(b.t - (b.t - a.t) * share, lower), upper)

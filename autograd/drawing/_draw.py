@@ -59,7 +59,8 @@ def draw(
         edge_weight: ``"gradient"`` draws edges as wide as the gradient along them is large
             (logarithmically), where recorded.
         fold: how deep modules are shown unfolded (0: only the outermost, as single boxes); True folds
-            all, False none. By default as much is unfolded as stays readable, about 250 boxes.
+            all, False none. By default as much is unfolded as stays readable: about 160 boxes; above
+            that, rows of equal modules stay folded.
         precision: significant digits of numbers.
         legend: explain forms and colours below the picture.
         title: written above the picture.

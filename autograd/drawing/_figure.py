@@ -18,7 +18,8 @@ from autograd.drawing._style import Line, array_lines, number, settings, symbol
 
 __all__ = ["Box", "Figure", "Group", "Link", "Options", "make_figure"]
 
-BUDGET = 250  # how many boxes a picture shows before groups are folded
+BUDGET = 160  # how many boxes a picture shows before groups are folded
+LONGEST = 44  # characters of a module's class and arguments
 CHUNK = 100  # operations in a group made only because there are too many
 
 
@@ -205,7 +206,8 @@ def make_figure(graph: Graph, options: Options) -> Figure:
         intermediates = values and operations <= 25 and known * 2 > operations and not graph.modules
     for module in graph.modules.values():
         call = f" (call {module.call})" if module.call > 1 else ""
-        title = f"{module.name}: {module.label}" if module.name != module.label else module.label
+        label = module.label if len(module.label) <= LONGEST else module.label[: LONGEST - 1] + "…"
+        title = f"{module.name}: {label}" if module.name != module.label else label
         figure.groups[module.id] = Group(module.id, title + call, module.parent or "")
     position: dict[str, int] = {}
     for node in graph:
@@ -521,7 +523,7 @@ def _fold(figure: Figure, fold: int | bool | None) -> None:
     queue = [child for child in figure.groups[""].children if child in figure.groups]
     for key in queue:
         group = figure.groups[key]
-        if shown - 1 + len(group.children) > BUDGET or group.kind == "stretch":
+        if shown - 1 + len(group.children) > BUDGET or group.kind != "module":
             continue
         group.folded = False
         shown += len(group.children) - 1

@@ -145,6 +145,10 @@ def symbol(node: GraphNode) -> str:
     return SYMBOLS.get(name, name)
 
 
+# Settings of windowed operations that say nothing, and what they are then.
+_TRIVIAL = {"stride": 1, "dilation": 1, "padding": 0, "groups": 1}
+
+
 def settings(node: GraphNode) -> list[str]:
     """The operation's settings that differ from the defaults, ``stride=2``."""
     primitive = primitives.get(node.operation or "")
@@ -155,9 +159,19 @@ def settings(node: GraphNode) -> list[str]:
             value = f"array {shape_text(value.shape)}"
         elif key in defaults and _same(defaults[key], value):
             continue
+        if key in _TRIVIAL or key == "kernel":
+            value = _single(value)
+            if key in _TRIVIAL and value == _TRIVIAL[key]:
+                continue
         text = re.sub(r"\s+", " ", str(value))
         shown.append(f"{key}={text if len(text) <= 28 else text[:26] + '…'}")
     return shown
+
+
+def _single(value: Any) -> Any:
+    """The one number that nested tuples repeat, or the tuples."""
+    numbers = {int(n) for n in re.findall(r"-?\d+", str(value))}
+    return numbers.pop() if isinstance(value, tuple) and len(numbers) == 1 else value
 
 
 def _same(a: Any, b: Any) -> bool:

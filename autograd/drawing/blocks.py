@@ -97,7 +97,26 @@ def _stages(model: Any, input: Any, depth: int) -> list[_Stage]:
             stages[-1].parameters += parameters
         else:
             stages.append(_Stage([name], shape, parameters))
-    return stages
+    return _gathered(stages)
+
+
+def _gathered(stages: list[_Stage]) -> list[_Stage]:
+    """Three or more equal stages in a row as one, with their number."""
+    found: list[_Stage] = []
+    start = 0
+    while start < len(stages):
+        end = start + 1
+        while end < len(stages) and stages[end] == stages[start]:
+            end += 1
+        if end - start >= 3:
+            first, *rest = stages[start].words
+            words = [f"{first} ×{end - start}", *rest]
+            total = stages[start].parameters * (end - start)
+            found.append(_Stage(words, stages[start].shape, total))
+        else:
+            found += stages[start:end]
+        start = end
+    return found
 
 
 def _short(module: Any) -> str:

@@ -39,7 +39,7 @@ def nonzero(*shape: int) -> Callable[[np.random.Generator], Any]:
 
 
 def distinct(*shape: int) -> Callable[[np.random.Generator], Any]:
-    """A maker of values that lie at least 0.1 apart, so that no order changes under a small step."""
+    """A maker of values at least 0.1 apart, so that no order changes under a small step."""
 
     def apart(rng: np.random.Generator) -> Any:
         count = int(np.prod(shape))

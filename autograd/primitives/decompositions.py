@@ -1,8 +1,11 @@
 """Decompositions of numpy.linalg: Cholesky, QR, singular values, eigenvalues and eigenvectors.
 
-Vectors that are only determined up to a sign or phase have the derivative without any turn of their
-own; where values coincide, so that their vectors can turn into each other, no turn among them
-either. Losses that do not depend on the arbitrary choice have their true gradients.
+Vectors are determined up to a sign or phase only; they have the derivative without any turn of
+their own, which is the true one for all losses that the choice of sign or phase does not change.
+Where two values coincide their vectors have no derivative: they can be any that span the same
+space, and which ones jumps. The backward pass then raises an error if a gradient reaches such
+vectors. The values alone have gradients there, which are the true ones for functions of all of
+them that treat equals alike, such as sums.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from autograd._primitive import implements, plain, primitive, sample
+from autograd.primitives.arithmetic import nonzero
 from autograd.primitives.products import as_array, conjugate
 
 
@@ -80,13 +84,62 @@ def from_triangle(x: Any, uplo: str) -> Any:
     return triangle + diagonal + _adjoint(triangle)
 
 
-def _inverse_gaps(values: Any) -> Any:
-    """``1 / (values[j] - values[i])`` at (i, j); 0 where the two coincide up to rounding."""
+def _gaps(values: Any) -> Any:
+    """``values[j] - values[i]`` at (i, j); exactly 0 where the two coincide up to rounding."""
     gaps = values[..., None, :] - values[..., :, None]
-    array = plain(values)
-    scale = np.abs(array).max(-1, initial=0)[..., None, None]
-    together = np.abs(plain(gaps)) <= 4 * array.shape[-1] * np.finfo(array.dtype).eps * scale
-    return np.where(together, 0, 1 / np.where(together, 1, gaps))
+    return _snapped(gaps, plain(values))
+
+
+def _snapped(gaps: Any, values: Any) -> Any:
+    """Small differences of values, with what is only rounding set to 0."""
+    scale = np.abs(values).max(-1, initial=0)[..., None, None]
+    rounding = 4 * values.shape[-1] * np.finfo(values.dtype).eps * scale
+    return gaps * (np.abs(plain(gaps)) > rounding)
+
+
+def _without_diagonal(x: Any) -> Any:
+    return x * (1 - np.eye(x.shape[-1], dtype=np.real(plain(x)).dtype))
+
+
+@primitive(
+    batched=True,
+    samples=(
+        sample((3, 3), nonzero(3, 3)),
+        sample(np.diag([1.0, 2.0]), np.diag([1.5, -2.0])),
+        sample((2, 3, 2), nonzero(1, 2)),
+    ),
+)
+def ratio(x: Any, gaps: Any, /) -> Any:
+    """``x / gaps``, and 0 where both are 0.
+
+    Raises:
+        LinAlgError: where only the gap is 0, so that vectors without a derivative are asked for it.
+
+    >>> ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0]))
+    array([0.5, 0. ])
+    """
+    closed = np.broadcast_to(gaps == 0, np.broadcast_shapes(x.shape, gaps.shape))
+    if not closed.any():
+        return x / gaps
+    size = np.abs(x)
+    allowed = 16 * x.shape[-1] * np.finfo(x.dtype).eps * size.max(initial=0)
+    if np.any(closed & (size > allowed)):
+        raise np.linalg.LinAlgError(
+            "a gradient reaches vectors of a decomposition whose values coincide (or singular "
+            "vectors of the value 0): such vectors have no derivative; use np.linalg.svdvals or "
+            "eigvalsh where only the values matter, or move the matrix a little"
+        )
+    return np.where(closed, 0, x / np.where(closed, 1, gaps)).astype(x.dtype, copy=False)
+
+
+@ratio.rule("x")
+def _(g: Any, gaps: Any) -> Any:
+    return ratio(g, gaps)
+
+
+@ratio.rule("gaps")
+def _(g: Any, gaps: Any, y: Any) -> Any:
+    return -ratio(g * y, gaps)
 
 
 # --------------------------------------------------------------------------------------- Cholesky
@@ -244,22 +297,20 @@ def _(g: Any, u: Any, s: Any, vh: Any) -> Any:
     v = _adjoint(vh)
     if is_zero(g_u) and is_zero(g_v):
         return conjugate((u * g_s[..., None, :]) @ vh)
-    zero = plain(s) <= 4 * k * np.finfo(s.dtype).eps * plain(s).max(-1, keepdims=True, initial=0)
-    inverse = np.where(zero, 0, 1 / np.where(zero, 1, s))
+    # With the turns a = uᴴg_u - g_uᴴu and b = vᴴg_v - g_vᴴv the middle is
+    # (a s_j + s_i b) / (s_j² - s_i²): a turn of both and a turn of one against the other.
     turn_u, turn_v = _adjoint(u) @ g_u, vh @ g_v
-    turn_u, turn_v = turn_u - _adjoint(turn_u), turn_v - _adjoint(turn_v)
-    # (turn_u s_j + s_i turn_v) / (s_j² - s_i²), as a turn of both and a turn of one against the
-    # other: only the first is undetermined where two singular values coincide.
-    sums = s[..., None, :] + s[..., :, None]
-    both_zero = zero[..., None, :] & zero[..., :, None]
-    inverse_sums = np.where(both_zero, 0, 1 / np.where(both_zero, 1, sums))
-    middle = ((turn_u + turn_v) * _inverse_gaps(s) + (turn_u - turn_v) * inverse_sums) / 2
+    gaps = _gaps(s)
+    both = ratio(_without_diagonal(turn_u), gaps) + ratio(_without_diagonal(turn_v), gaps)
+    against = turn_u - turn_v
+    sums = _snapped(s[..., None, :] + s[..., :, None], plain(s))
+    middle = (both + _adjoint(both) + ratio(against - _adjoint(against), sums)) / 2
     total = u @ (middle + _times_identity(g_s)) @ vh
+    sizes = _snapped(s[..., None, :], plain(s))
     if u.shape[-2] > k:
-        total = total + ((g_u - u @ (_adjoint(u) @ g_u)) * inverse[..., None, :]) @ vh
+        total = total + ratio(g_u - u @ turn_u, sizes) @ vh
     if vh.shape[-1] > k:
-        rest = g_v - v @ (vh @ g_v)
-        total = total + (u * inverse[..., None, :]) @ _adjoint(rest)
+        total = total + u @ _adjoint(ratio(g_v - v @ turn_v, sizes))
     return conjugate(total)
 
 
@@ -289,17 +340,19 @@ def svd(
 ) -> Any:
     """Singular value decomposition, as ``np.linalg.svd``.
 
-    The singular values alone (``compute_uv=False``) have a gradient also where some coincide. With
-    vectors, the gradient is the true one for losses that do not change when vectors of equal
-    singular values turn into each other, nor with the signs (phases) of pairs of vectors; for other
-    losses such turns count as nothing. Vectors that only ``full_matrices=True`` gives have no
-    derivative, nor does the direction of those to a singular value of 0.
+    The singular values alone (``compute_uv=False``) have a gradient also where some coincide; the
+    vectors of such values, those of the value 0, and those that only ``full_matrices=True`` gives
+    have none. Pairs of vectors are determined up to a sign (phase), which counts as nothing.
 
     Args:
         a: matrices (..., m, n).
         full_matrices: whether u is (m, m) and vh is (n, n), or (m, k) and (k, n), k = min(m, n).
         compute_uv: whether to compute vectors at all.
         hermitian: whether to read the lower triangle of ``a`` only.
+
+    Raises:
+        LinAlgError, ValueError: in the backward pass, if a gradient reaches vectors that have no
+            derivative.
 
     >>> from autograd import Tensor
     >>> svd(Tensor([[3.0, 0.0], [0.0, 4.0]])).S
@@ -333,7 +386,7 @@ def _eigh(x: Any, /) -> Any:
 @_eigh.rule
 def _(g: Any, w: Any, v: Any) -> Any:
     g_w, g_v = g[0], conjugate(g[1])
-    middle = (_adjoint(v) @ g_v) * _inverse_gaps(w) + _times_identity(g_w)
+    middle = ratio(_without_diagonal(_adjoint(v) @ g_v), _gaps(w)) + _times_identity(g_w)
     return conjugate(_hermitian_part(v @ middle @ _adjoint(v)))
 
 
@@ -370,9 +423,11 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
 def eigh(a: Any, UPLO: str = "L") -> Any:
     """Eigenvalues, ascending, and eigenvectors of Hermitian matrices, as ``np.linalg.eigh``.
 
-    The gradient of a symmetric matrix is symmetric. It is the true one for losses that do not
-    change when eigenvectors of equal eigenvalues turn into each other, nor with an eigenvector's
-    sign (phase); for other losses such turns count as nothing.
+    The gradient of a symmetric matrix is symmetric. Eigenvectors are determined up to a sign
+    (phase), which counts as nothing.
+
+    Raises:
+        LinAlgError: in the backward pass, if a gradient reaches eigenvectors of equal eigenvalues.
 
     >>> from autograd import Tensor
     >>> eigh(Tensor([[3.0, 0.0], [0.0, 2.0]])).eigenvalues
@@ -423,7 +478,7 @@ def _(g: Any, w: Any, v: Any) -> Any:
     n = w.shape[-1]
     on = np.real(np.sum(overlap * np.eye(n, dtype=overlap.dtype), axis=-1))
     turn = overlap - (_adjoint(v) @ v) * on[..., None, :]
-    middle = turn * conjugate(_inverse_gaps(w)) + _times_identity(g_w)
+    middle = ratio(_without_diagonal(turn), conjugate(_gaps(w))) + _times_identity(g_w)
     return conjugate(back @ middle @ _adjoint(v))
 
 
@@ -452,7 +507,8 @@ def eig(a: Any) -> Any:
     real gradient, also where its eigenvalues are complex.
 
     Raises:
-        LinAlgError: in the backward pass, if the matrix is defective.
+        LinAlgError: in the backward pass, if the matrix is defective, or if a gradient reaches
+            eigenvectors of equal eigenvalues.
 
     >>> from autograd import Tensor
     >>> eig(Tensor([[3.0, 0.0], [0.0, 2.0]])).eigenvalues

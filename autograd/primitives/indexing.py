@@ -18,8 +18,7 @@ def is_basic(index: Any) -> bool:
     return all(
         part is None
         or part is Ellipsis
-        or (isinstance(part, slice | int | np.integer)
-        and not isinstance(part, bool | np.bool_))
+        or (isinstance(part, slice | int | np.integer) and not isinstance(part, bool | np.bool_))
         for part in parts
     )
 
@@ -113,7 +112,11 @@ def _(g: Any, indices: Any, axis: int | None, x_shape: Shape) -> Any:
 def put_along_axis(x: Any, /, index: Any, axis: int, shape: Shape) -> Any:
     """Zeros of ``shape`` with x added along an axis: the adjoint of ``take_along_axis``."""
     out = np.zeros(shape, x.dtype)
-    if index.shape[axis] == 1:
+    if index.shape[axis] == 1 and axis in (-1, len(shape) - 1):  # one element of each row
+        rows = out.reshape(-1, shape[-1])
+        chosen = np.broadcast_to(index, x.shape).reshape(-1)
+        rows[np.arange(chosen.size), chosen] = x.reshape(-1)
+    elif index.shape[axis] == 1:
         np.put_along_axis(out, index, x, axis)
     else:
         axis %= len(shape)
@@ -278,3 +281,22 @@ def _writable(a: Any) -> Any:
 attach("take", take)
 attach("compress", lambda self, condition, axis=None: compress(condition, self, axis))
 attach("put", put_function)
+
+
+@primitive(
+    samples=(
+        sample((2, 3), order=np.array([[2, 0, 1], [0, 2, 1]]), axis=1),
+        sample((3, 2), order=np.array([[2, 0], [1, 1], [0, 2]]), axis=0),
+    )
+)
+def permute_along_axis(x: Any, /, order: Any, axis: int) -> Any:
+    """Each line of x along an axis in another order: ``take_along_axis`` by permutations."""
+    return np.take_along_axis(x, order, axis)
+
+
+@permute_along_axis.rule
+def _(g: Any, order: Any, axis: int) -> Any:
+    inverse = np.empty_like(order)
+    place = np.arange(order.shape[axis]).reshape(-1, *(1,) * (order.ndim - axis % order.ndim - 1))
+    np.put_along_axis(inverse, order, place, axis)
+    return permute_along_axis(g, inverse, axis)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -198,10 +199,7 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     else:
         cuts = [0, *(int(i) for i in sections), length]
     before = (slice(None),) * axis
-    return [
-        getitem.call(x, index=(*before, slice(start, stop)))
-        for start, stop in zip(cuts[:-1], cuts[1:])
-    ]
+    return [getitem.call(x, index=(*before, slice(start, stop))) for start, stop in pairwise(cuts)]
 
 
 @implements(np.split)

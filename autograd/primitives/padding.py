@@ -115,7 +115,7 @@ def _pad_axis(x: Any, axis: int, pair: Pair, mode: str, option: Any) -> Any:
     before = (slice(None),) * axis
     length = x.shape[axis]
     if mode in COPYING and option in (None, "even"):
-        places = np.pad(np.arange(length), pair, mode=mode)  # type: ignore[call-overload]
+        places = np.pad(np.arange(length), pair, mode=mode)
         return np.take(x, places, axis)
     if mode in COPYING:
         return _pad_odd(x, axis, pair, mode, option)

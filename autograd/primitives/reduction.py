@@ -69,6 +69,8 @@ def _(g: Any, axis: Axis, keepdims: bool, x_shape: tuple[int, ...]) -> Any:
 @primitive(batched=True, name="mean", samples=REDUCTIONS)
 def _mean(x: Any, /, axis: Axis = None, keepdims: bool = False) -> Any:
     """The mean over axes."""
+    if x.dtype.kind == "f" and x.itemsize > 2 and x.size:  # what np.mean does, without its checks
+        return np.add.reduce(x, axis=axis, keepdims=keepdims) / _count(axis, x.shape)
     return np.mean(x, axis=axis, keepdims=keepdims)
 
 
@@ -139,6 +141,7 @@ def publish(function: Any, name: str, doc: str | None, *numpy_functions: Any) ->
 
 def total_of(made: Primitive, ufunc: np.ufunc, *numpy_functions: Any) -> Callable[..., Any]:
     """The signature of ``np.sum`` in front of a reduction."""
+    call = made.call
 
     def reduction(
         x: Any,
@@ -149,13 +152,16 @@ def total_of(made: Primitive, ufunc: np.ufunc, *numpy_functions: Any) -> Callabl
         initial: Any = None,
         where: Any = True,
     ) -> Any:
-        axis, keepdims = as_axis(axis), keepdims is True or keepdims == 1
-        initial, where = given(initial), given(where, True)
+        if axis is not None and type(axis) is not int:
+            axis = as_axis(axis)
+        if keepdims is not False:
+            keepdims = keepdims is True or keepdims == 1
         if out is not None or initial is not None or where is not True:
+            initial, where = given(initial), given(where, True)
             return ufuncs.reduce(ufunc, x, axis, dtype, out, keepdims, initial, where)
         if dtype is not None:
             x = as_tensor(x, dtype)
-        return made.call(x, axis=axis, keepdims=keepdims)
+        return call(x, axis=axis, keepdims=keepdims)
 
     ufuncs.REDUCTIONS[ufunc] = made.call
     return publish(reduction, made.name, made.__doc__, *numpy_functions)
@@ -163,6 +169,7 @@ def total_of(made: Primitive, ufunc: np.ufunc, *numpy_functions: Any) -> Callabl
 
 def _extreme_of(made: Primitive, ufunc: np.ufunc, *numpy_functions: Any) -> Callable[..., Any]:
     """The signature of ``np.max``, which takes no dtype."""
+    call = made.call
 
     def reduction(
         x: Any,
@@ -172,11 +179,14 @@ def _extreme_of(made: Primitive, ufunc: np.ufunc, *numpy_functions: Any) -> Call
         initial: Any = None,
         where: Any = True,
     ) -> Any:
-        axis, keepdims = as_axis(axis), keepdims is True or keepdims == 1
-        initial, where = given(initial), given(where, True)
+        if axis is not None and type(axis) is not int:
+            axis = as_axis(axis)
+        if keepdims is not False:
+            keepdims = keepdims is True or keepdims == 1
         if out is not None or initial is not None or where is not True:
+            initial, where = given(initial), given(where, True)
             return ufuncs.reduce(ufunc, x, axis, None, out, keepdims, initial, where)
-        return made.call(x, axis=axis, keepdims=keepdims)
+        return call(x, axis=axis, keepdims=keepdims)
 
     ufuncs.REDUCTIONS[ufunc] = made.call
     return publish(reduction, made.name, made.__doc__, *numpy_functions)

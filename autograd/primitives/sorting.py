@@ -12,6 +12,7 @@ import numpy as np
 
 from autograd._primitive import attach, implements, plain
 from autograd._tensor import Tensor, as_tensor
+from autograd.primitives.indexing import permute_along_axis
 from autograd.primitives.reduction import Axis, as_axis, negative_axes
 from autograd.primitives.ufuncs import given, store, wants_gradient
 
@@ -35,7 +36,7 @@ def sort(a: Any, axis: int | None = -1, kind: Any = None, **order: Any) -> Any:
         a = as_tensor(a)
         np.argsort(np.empty((0,) * a.ndim), axis)  # NumPy's own error for a wrong axis
     x, axis = _flat(a, axis)
-    return np.take_along_axis(x, np.argsort(plain(x), axis, kind="stable"), axis)
+    return permute_along_axis.call(x, np.argsort(plain(x), axis, kind="stable"), axis)
 
 
 @implements(np.sort_complex)
@@ -49,7 +50,7 @@ def sort_complex(a: Any) -> Any:
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect") -> Any:
     """A copy in which the ``kth`` element is where sorting would put it, smaller ones before it."""
     x, axis = _flat(a, axis)
-    return np.take_along_axis(x, np.argpartition(plain(x), plain(kth), axis, kind), axis)
+    return permute_along_axis.call(x, np.argpartition(plain(x), plain(kth), axis, kind), axis)
 
 
 def _sort_method(self: Any, axis: int = -1, kind: Any = None, **order: Any) -> None:

@@ -137,30 +137,69 @@ def _erf_near(x: np.ndarray) -> np.ndarray:
     return x * _polynomial(_ERF_P, square) / _polynomial(_ERF_Q, square)
 
 
+# Elements worked on at a time, so that the intermediate arrays stay in the processor's cache.
+_BLOCK = 1 << 14
+
+
 def _in_parts(x: Any, near: Callable[..., Any], far: Callable[..., Any]) -> Any:
     """``near`` of the elements with |x| <= 0.46875 and ``far`` of the others."""
     wide, kind = _floating(x)
     flat = wide.reshape(-1)
-    small = np.abs(flat) <= _NEAR
-    if small.all():
-        out = near(flat)
-    else:
-        out = np.empty_like(flat)
-        out[small] = near(flat[small])
+    out = np.empty(flat.shape, kind)
+    for start in range(0, flat.size, _BLOCK):
+        block = flat[start : start + _BLOCK]
+        result = out[start : start + _BLOCK]
+        small = np.abs(block) <= _NEAR
+        result[small] = near(block[small])
         np.logical_not(small, out=small)
-        out[small] = far(flat[small])
-    return out.reshape(wide.shape).astype(kind, copy=False)[()]
+        result[small] = far(block[small])
+    return out.reshape(wide.shape)[()]
+
+
+# erf(x)/x in x² for |x| <= 3.92, by Lawson's iteration for the smallest relative error, 2e-8.
+_SINGLE_P = (
+    2.050119698e-6,
+    2.848815487e-4,
+    3.765515291e-3,
+    5.274840724e-2,
+    1.904039394e-1,
+    1.128379146,
+)
+_SINGLE_Q = (
+    3.809199340e-5,
+    1.162513078e-3,
+    1.496900995e-2,
+    1.141080841e-1,
+    5.020738391e-1,
+    1.0,
+)
+
+
+def _erf_single(x: np.ndarray) -> np.ndarray:
+    """erf of a float32 array, within three units in the last place."""
+    flat = x.reshape(-1)
+    out = np.empty_like(flat)
+    for start in range(0, flat.size, _BLOCK):
+        v = np.clip(flat[start : start + _BLOCK], -3.92, 3.92)
+        square = v * v
+        v *= _polynomial(_SINGLE_P, square)
+        v /= _polynomial(_SINGLE_Q, square)
+        np.clip(v, -1, 1, out=out[start : start + _BLOCK])
+    return out.reshape(x.shape)[()]
 
 
 @primitive(batched=True, samples=(*ANY, sample((5,), low=-6.0, high=6.0)))
 def erf(x: Any, /) -> Any:
     """The error function, 2/sqrt(pi) times the integral of exp(-t²) from 0 to x.
 
-    W. J. Cody's rational approximations (1969), within a few units in the last place of float64.
+    W. J. Cody's rational approximations (1969), within a few units in the last place of float64;
+    in float32 a shorter one.
 
     >>> erf(np.array([0.0, 0.5, np.inf])).round(6)
     array([0.    , 0.5205, 1.    ])
     """
+    if getattr(x, "dtype", None) == np.float32:
+        return _erf_single(np.asarray(x))
     return _in_parts(x, _erf_near, lambda v: np.copysign(1 - _tail(np.abs(v)), v))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -42,9 +43,16 @@ def _freedom(shape: tuple[int, ...], axis: Axis, ddof: float) -> float:
     return max(count - ddof, 0)
 
 
+def _square_distance(x: np.ndarray, axis: Axis, keepdims: bool) -> Any:
+    """The sum of squares of x minus its mean: what np.var does, without its checks."""
+    count = _freedom(x.shape, axis, 0)
+    distance = x - np.add.reduce(x, axis=axis, keepdims=True) / count
+    return np.add.reduce(distance * distance, axis=axis, keepdims=keepdims)
+
+
 def _deviation(x: Any, axis: Axis) -> Any:
     """x minus its mean; conjugated if complex, as its squared modulus has slope 2 conj(d)."""
-    deviation = x - np.mean(x, axis=axis, keepdims=True)
+    deviation = x - np.sum(x, axis=axis, keepdims=True) / _freedom(x.shape, axis, 0)
     return np.conj(deviation) if x.dtype.kind == "c" else deviation
 
 
@@ -54,12 +62,15 @@ def _var(x: Any, /, axis: Axis = None, ddof: float = 0, keepdims: bool = False) 
 
     ``ddof`` is subtracted from the number of elements in the divisor.
     """
+    if x.dtype.kind == "f" and x.itemsize > 2 and x.size:
+        return _square_distance(x, axis, keepdims) / _freedom(x.shape, axis, ddof)
     return np.var(x, axis=axis, ddof=ddof, keepdims=keepdims)
 
 
 @_var.rule
 def _(g: Any, x: Any, axis: Axis, ddof: float, keepdims: bool) -> Any:
-    scale = 2 / _freedom(x.shape, axis, ddof)
+    freedom = _freedom(x.shape, axis, ddof)
+    scale = 2 / freedom if freedom else math.inf
     return restore_axes(g, axis, keepdims, x.ndim) * (_deviation(x, axis) * scale)
 
 
@@ -69,7 +80,7 @@ def _std(x: Any, /, axis: Axis = None, ddof: float = 0, keepdims: bool = False) 
 
     ``ddof`` is subtracted from the number of elements in the divisor.
     """
-    return np.std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+    return np.sqrt(_var.forward(x, axis, ddof, keepdims))
 
 
 @_std.rule

@@ -7,7 +7,6 @@ message; functions that take no array are listed.
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,8 +18,7 @@ from autograd import Tensor
 from autograd.primitives import constants
 
 # Makers of arrays: neither data nor settings, but configuration, files, text, types and dates.
-NOT_ABOUT_ARRAYS = set(
-    """
+NOT_ABOUT_ARRAYS = """
     arange array asanyarray asarray asarray_chkfinite ascontiguousarray asfortranarray asmatrix
     bartlett base_repr binary_repr blackman bmat broadcast_shapes busday_count busday_offset
     datetime_as_string datetime_data diag_indices empty eye fftfreq rfftfreq
@@ -28,11 +26,10 @@ NOT_ABOUT_ARRAYS = set(
     fromiter frompyfunc fromregex fromstring full genfromtxt get_include get_printoptions getbufsize
     geterr geterrcall hamming hanning identity indices info is_busday isdtype isfortran isnat
     isscalar issubdtype iterable kaiser load loadtxt mask_indices mintypecode nested_iters ones
-    printoptions promote_types require row_stack save savez savez_compressed savetxt set_printoptions
-    setbufsize seterr seterrcall show_config show_runtime test tri tril_indices triu_indices
+    printoptions promote_types require row_stack save savez savez_compressed savetxt
+    set_printoptions setbufsize seterr seterrcall show_config show_runtime test tri tril_indices triu_indices
     typename zeros
-    """.split()
-)
+"""
 # Plain functions that turn their argument into an array: Tensor refuses that itself.
 REFUSED_BY_CONVERSION = ["array", "asarray", "asanyarray", "ascontiguousarray", "full"]
 CONSTANT = {
@@ -175,7 +172,7 @@ FUNCTIONS = [case for module in (np, np.linalg, np.fft) for case in public(modul
 
 
 def tracked(value: Any) -> Any:
-    """Floating arrays as tensors that require a gradient, whole numbers and booleans as they are."""
+    """Floating arrays as tensors that require a gradient, whole numbers as they are."""
     if isinstance(value, np.ndarray):
         return Tensor(value, requires_grad=True) if value.dtype.kind in "fc" else value
     if isinstance(value, list | tuple):
@@ -212,7 +209,7 @@ def arrays_in(result: Any) -> list[Any]:
 
 @pytest.mark.parametrize(("name", "function"), FUNCTIONS)
 def test_every_function(name: str, function: Callable[..., Any]) -> None:
-    if name in NOT_ABOUT_ARRAYS:
+    if name in NOT_ABOUT_ARRAYS.split():
         return
     if name in WRITERS:
         x = Tensor(MATRIX, requires_grad=True) * 1
@@ -221,12 +218,11 @@ def test_every_function(name: str, function: Callable[..., Any]) -> None:
         assert (x.data == 0.5).any()
         return
     arguments, expected = accepted(function, name)
-    try:
-        result = function(*map(tracked, arguments))
-    except TypeError as error:
-        assert function in REFUSED, f"{name} is not declared refused"
-        assert re.search("no differentiation rule", str(error)), error
+    if function in REFUSED and any(map(floating, arguments)):
+        with pytest.raises(TypeError, match="no differentiation rule"):
+            function(*map(tracked, arguments))
         return
+    result = function(*map(tracked, arguments))
     parts = arrays_in(result)
     for part in parts:
         assert part.dtype != object

@@ -41,6 +41,17 @@ def test_erf_to_the_last_places() -> None:
     np.testing.assert_allclose(erf(POINTS), exact, rtol=1e-15, atol=0)
 
 
+def test_erf_in_float32_and_in_blocks() -> None:
+    x = np.linspace(-7, 7, 40_000).reshape(200, 200)
+    exact = np.vectorize(math.erf)(x)
+    np.testing.assert_allclose(erf(x), exact, rtol=1e-15)
+    single = erf(x.astype(np.float32))
+    assert single.dtype == np.float32
+    exact = np.vectorize(math.erf)(x.astype(np.float32))
+    np.testing.assert_allclose(single, exact, rtol=4e-7)
+    assert np.abs(single).max() <= 1
+
+
 def test_erfc_to_the_last_places() -> None:
     points = np.concatenate([POINTS[POINTS > -26], np.linspace(6, 26, 500)])
     exact = np.array([math.erfc(x) for x in points])
