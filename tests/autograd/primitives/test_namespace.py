@@ -27,7 +27,8 @@ NOT_ABOUT_ARRAYS = """
     geterr geterrcall hamming hanning identity indices info is_busday isdtype isfortran isnat
     isscalar issubdtype iterable kaiser load loadtxt mask_indices mintypecode nested_iters ones
     printoptions promote_types require row_stack save savez savez_compressed savetxt
-    set_printoptions setbufsize seterr seterrcall show_config show_runtime test tri tril_indices triu_indices
+    set_printoptions setbufsize seterr seterrcall show_config show_runtime test tri tril_indices
+    triu_indices
     typename zeros
 """
 # Plain functions that turn their argument into an array: Tensor refuses that itself.
