@@ -85,9 +85,9 @@ def from_triangle(x: Any, uplo: str) -> Any:
 
 
 def _gaps(values: Any) -> Any:
-    """``values[j] - values[i]`` at (i, j); exactly 0 where the two coincide up to rounding."""
+    """``values[j] - values[i]`` at (i, j), and 1 at (i, i); exactly 0 where two coincide."""
     gaps = values[..., None, :] - values[..., :, None]
-    return _snapped(gaps, plain(values))
+    return _snapped(gaps, plain(values)) + np.eye(values.shape[-1], dtype=values.dtype)
 
 
 def _snapped(gaps: Any, values: Any) -> Any:
@@ -105,7 +105,6 @@ def _without_diagonal(x: Any) -> Any:
     batched=True,
     samples=(
         sample((3, 3), nonzero(3, 3)),
-        sample(np.diag([1.0, 2.0]), np.diag([1.5, -2.0])),
         sample((2, 3, 2), nonzero(1, 2)),
     ),
 )
@@ -303,8 +302,12 @@ def _(g: Any, u: Any, s: Any, vh: Any) -> Any:
     gaps = _gaps(s)
     both = ratio(_without_diagonal(turn_u), gaps) + ratio(_without_diagonal(turn_v), gaps)
     against = turn_u - turn_v
+    against = against - _adjoint(against)
     sums = _snapped(s[..., None, :] + s[..., :, None], plain(s))
-    middle = (both + _adjoint(both) + ratio(against - _adjoint(against), sums)) / 2
+    if against.dtype.kind != "c":  # phases have no turn of their own
+        against = _without_diagonal(against)
+        sums = _without_diagonal(sums) + np.eye(k, dtype=s.dtype)
+    middle = (both + _adjoint(both) + ratio(against, sums)) / 2
     total = u @ (middle + _times_identity(g_s)) @ vh
     sizes = _snapped(s[..., None, :], plain(s))
     if u.shape[-2] > k:
