@@ -56,14 +56,17 @@ def _reversed_cumsum(g: Any, axis: int) -> Any:
     return np.flip(np.cumsum(np.flip(g, axis), axis), axis)
 
 
-@primitive(samples=(sample((2, 4), (2, 4)), sample((3,), _with_zeros(3)), sample((2, 1), (2, 1))))
+@primitive(
+    batched=True,
+    samples=(sample((2, 4), (2, 4)), sample((3,), _with_zeros(3)), sample((2, 1), (2, 1))),
+)
 def recurrence(b: Any, a: Any, /) -> Any:
     """y[k] = a[k] y[k-1] + b[k] along the last axis, from y[-1] = 0.
 
     >>> recurrence(np.ones(4), np.full(4, 2.0))
     array([ 1.,  3.,  7., 15.])
     """
-    y = b * 1
+    y = np.array(np.broadcast_to(b, np.broadcast_shapes(np.shape(a), np.shape(b))))
     for k in range(1, y.shape[-1]):
         y[..., k] += a[..., k] * y[..., k - 1]
     return y
@@ -96,6 +99,7 @@ def _(g: Any, a: Any, y: Any) -> Any:
 
 @primitive(
     name="cumprod",
+    batched=True,
     samples=(
         *(sample(nonzero(2, 3), axis=axis) for axis in (0, -1)),
         sample(_with_zeros(2, 4), axis=1),
@@ -109,6 +113,7 @@ def _cumprod(x: Any, /, axis: int) -> Any:
 
 @_cumprod.rule
 def _(g: Any, x: Any, y: Any, axis: int) -> Any:
+    axis = axis % x.ndim - x.ndim
     if np.all(plain(x) != 0):
         return _reversed_cumsum(g * y, axis) / x
     # With zeros, dy[k]/dx[i] is the product before i times the product from i+1 to k; the sum over

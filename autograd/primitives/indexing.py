@@ -37,38 +37,68 @@ INDICES = (
 )
 
 
-@primitive(view=True, samples=INDICES)
+@primitive(view=True, batched=True, samples=INDICES)
 def getitem(x: Any, /, index: Any) -> Any:
     """x[index], for every index NumPy has."""
     return x[index]
 
 
 @getitem.rule
-def _(g: Any, index: Any, x_shape: Shape) -> Any:
-    return put(g, index, x_shape)
+def _(g: Any, index: Any, x_shape: Shape, y_ndim: int) -> Any:
+    if g.ndim == y_ndim:
+        return put(g, index, x_shape)
+    if is_basic(index):
+        return put(g, (slice(None), *_as_tuple(index)), g.shape[:1] + x_shape)
+    # Index arrays gather their axes in front, but never disturb an axis behind them.
+    spots = put(np.moveaxis(g, 0, -1), _with_last(index), x_shape + g.shape[:1])
+    return np.moveaxis(spots, -1, 0)
 
 
 @primitive(
+    batched=True,
     samples=(
         sample((4,), index=1, shape=(3, 4)),
         sample((3, 4), index=np.array([2, 0, 2]), shape=(3, 4)),
-    )
+        sample((2,), index=np.array([True, False, True]), shape=(3,)),
+        sample((2, 3), index=(np.array([0, 1]), slice(None), np.array([1, 1])), shape=(2, 3, 4)),
+    ),
 )
 def put(x: Any, /, index: Any, shape: Shape) -> Any:
     """Zeros of ``shape`` with x added at ``index``: the adjoint of reading it."""
     out = np.zeros(shape, x.dtype)
-    if is_basic(index):
+    if _meets_none_twice(index):
         out[index] = x
-    elif isinstance(index, np.ndarray) and index.dtype == bool:
-        out[index] = x  # no element is met twice
     else:
         np.add.at(out, index, x)
     return out
 
 
 @put.rule
-def _(g: Any, index: Any) -> Any:
-    return g[index]
+def _(g: Any, index: Any, shape: Shape) -> Any:
+    if g.ndim == len(shape):
+        return g[index]
+    if is_basic(index):
+        return g[(slice(None), *_as_tuple(index))]
+    return np.moveaxis(np.moveaxis(g, 0, -1)[_with_last(index)], -1, 0)
+
+
+def _as_tuple(index: Any) -> tuple[Any, ...]:
+    return index if isinstance(index, tuple) else (index,)
+
+
+def _with_last(index: Any) -> tuple[Any, ...]:
+    """The index of an array with one more axis at the end, which is taken whole."""
+    parts = _as_tuple(index)
+    dots = any(part is Ellipsis for part in parts)
+    return (*parts, slice(None)) if dots else (*parts, Ellipsis)
+
+
+def _meets_none_twice(index: Any) -> bool:
+    """Whether the index surely reaches no element twice: a basic one, or a single mask."""
+    if is_basic(index):
+        return True
+    arrays = [part for part in _as_tuple(index) if not is_basic(part)]
+    return len(arrays) == 1 and isinstance(arrays[0], np.ndarray) and arrays[0].dtype == bool
 
 
 def _getitem(self: Any, index: Any) -> Any:
@@ -88,26 +118,53 @@ attach("__getitem__", _getitem)
 
 
 @primitive(
-    np.take_along_axis,
+    name="take_along_axis",
+    batched=True,
     samples=(
         sample((3, 4), indices=np.array([[1, 1], [0, 3], [2, 2]]), axis=1),
         sample((3, 4), indices=np.array([[2, 0, 0, 1]]), axis=0),
+        sample((1, 4), indices=np.array([[2, 0], [1, 1]]), axis=-1),
     ),
 )
-def take_along_axis(x: Any, /, indices: Any, axis: int | None = -1) -> Any:
+def _take_along_axis(x: Any, /, indices: Any, axis: int) -> Any:
     """Elements of x picked along an axis, one index array for each row of it."""
     return np.take_along_axis(x, indices, axis)
 
 
-@take_along_axis.rule
-def _(g: Any, indices: Any, axis: int | None, x_shape: Shape) -> Any:
+@_take_along_axis.rule
+def _(g: Any, indices: Any, axis: int, x_shape: Shape) -> Any:
+    ndim = len(x_shape)
+    lead = g.shape[: g.ndim - ndim]
+    axis = axis % ndim - ndim
+    # Along the other axes either may have been broadcast; the engine undoes that of x.
+    shape = [*g.shape]
+    shape[axis] = x_shape[axis]
+    indices = indices.reshape((1,) * len(lead) + indices.shape)
+    return put_along_axis(g, indices, axis, tuple(shape))
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """Elements picked along an axis, one index array for each line of it.
+
+    >>> from autograd import Tensor
+    >>> take_along_axis(Tensor([[1.0, 2.0], [3.0, 4.0]]), np.array([[1], [0]]), 1)
+    Tensor([[2.],
+            [3.]])
+    """
+    indices = np.array(plain(indices))  # the caller's may change before the backward pass
     if axis is None:
-        return np.reshape(put_along_axis(g, indices, 0, (int(np.prod(x_shape)),)), x_shape)
-    return put_along_axis(g, indices, axis, x_shape)
+        arr, axis = np.reshape(arr, -1), 0
+    return _take_along_axis.call(arr, indices, axis)
 
 
 @primitive(
-    samples=(sample((3, 2), index=np.array([[1, 1], [0, 3], [2, 2]]), axis=1, shape=(3, 4)),)
+    batched=True,
+    samples=(
+        sample((3, 2), index=np.array([[1, 1], [0, 3], [2, 2]]), axis=1, shape=(3, 4)),
+        sample((3, 1), index=np.array([[1], [0], [2]]), axis=1, shape=(3, 4)),
+        sample((1, 3), index=np.array([[1, 0, 1]]), axis=0, shape=(2, 3)),
+    ),
 )
 def put_along_axis(x: Any, /, index: Any, axis: int, shape: Shape) -> Any:
     """Zeros of ``shape`` with x added along an axis: the adjoint of ``take_along_axis``."""
@@ -119,33 +176,37 @@ def put_along_axis(x: Any, /, index: Any, axis: int, shape: Shape) -> Any:
     elif index.shape[axis] == 1:
         np.put_along_axis(out, index, x, axis)
     else:
-        axis %= len(shape)
-        grid = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+        grid = list(np.ogrid[tuple(slice(n) for n in x.shape)])
         grid[axis] = index
         np.add.at(out, tuple(grid), x)
     return out
 
 
 @put_along_axis.rule
-def _(g: Any, index: Any, axis: int) -> Any:
-    return np.take_along_axis(g, index, axis)
+def _(g: Any, index: Any, axis: int, shape: Shape) -> Any:
+    lead = g.ndim - len(shape)
+    index = index.reshape((1,) * lead + index.shape)
+    return np.take_along_axis(g, index, axis % len(shape) - len(shape))
 
 
-@primitive(samples=(sample((2, 4), index=np.array([0, 2, 2, 0]), axis=1, shape=(2, 3)),))
+@primitive(
+    batched=True, samples=(sample((2, 4), index=np.array([0, 2, 2, 0]), axis=1, shape=(2, 3)),)
+)
 def add_slices(x: Any, /, index: Any, axis: int, shape: Shape) -> Any:
     """Zeros of ``shape`` with the k-th slice of x added at ``index[k]`` along an axis."""
     out = np.zeros(shape, x.dtype)
-    np.add.at(out, (slice(None),) * axis + (index,), x)
+    np.add.at(out, (slice(None),) * (axis % len(shape)) + (index,), x)
     return out
 
 
 @add_slices.rule
-def _(g: Any, index: Any, axis: int) -> Any:
-    return np.take(g, index, axis)
+def _(g: Any, index: Any, axis: int, x_ndim: int) -> Any:
+    return np.take(g, index, axis % x_ndim - x_ndim)
 
 
 @primitive(
     name="take",
+    batched=True,
     samples=(
         sample((3, 4), index=np.array([2, 0, 2]), axis=1),
         sample((3, 4), index=np.array([[1, 1], [0, 2]]), axis=-2),
@@ -158,10 +219,11 @@ def _take(x: Any, /, index: Any, axis: int) -> Any:
 
 
 @_take.rule
-def _(g: Any, index: Any, axis: int, x_shape: Shape) -> Any:
+def _(g: Any, index: Any, axis: int, x_shape: Shape, y_ndim: int) -> Any:
     axis %= len(x_shape)
-    lines = np.reshape(g, (*x_shape[:axis], index.size, *x_shape[axis + 1 :]))
-    return add_slices(lines, index.reshape(-1), axis, x_shape)
+    lead = g.shape[: g.ndim - y_ndim]
+    lines = np.reshape(g, (*lead, *x_shape[:axis], index.size, *x_shape[axis + 1 :]))
+    return add_slices(lines, index.reshape(-1), axis - len(x_shape), lead + x_shape)
 
 
 @implements(np.take)
@@ -178,7 +240,7 @@ def take(
     """
     if axis is None:
         a, axis = np.reshape(a, -1), 0
-    index = np.asarray(plain(indices))
+    index = np.array(plain(indices))  # the caller's may change before the backward pass
     if mode == "wrap":
         index = index % a.shape[axis]
     elif mode == "clip":
@@ -284,10 +346,11 @@ attach("put", put_function)
 
 
 @primitive(
+    batched=True,
     samples=(
         sample((2, 3), order=np.array([[2, 0, 1], [0, 2, 1]]), axis=1),
         sample((3, 2), order=np.array([[2, 0], [1, 1], [0, 2]]), axis=0),
-    )
+    ),
 )
 def permute_along_axis(x: Any, /, order: Any, axis: int) -> Any:
     """Each line of x along an axis in another order: ``take_along_axis`` by permutations."""
@@ -296,7 +359,8 @@ def permute_along_axis(x: Any, /, order: Any, axis: int) -> Any:
 
 @permute_along_axis.rule
 def _(g: Any, order: Any, axis: int) -> Any:
+    axis = axis % order.ndim - order.ndim
     inverse = np.empty_like(order)
-    place = np.arange(order.shape[axis]).reshape(-1, *(1,) * (order.ndim - axis % order.ndim - 1))
+    place = np.arange(order.shape[axis]).reshape(-1, *(1,) * (-axis - 1))
     np.put_along_axis(inverse, order, place, axis)
-    return permute_along_axis(g, inverse, axis)
+    return permute_along_axis(g, inverse.reshape((1,) * (g.ndim - order.ndim) + order.shape), axis)

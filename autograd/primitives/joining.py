@@ -242,6 +242,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 
 @primitive(
     name="repeat",
+    batched=True,
     samples=(
         sample((2, 3), repeats=2, axis=1),
         sample((2, 3), repeats=np.array([2, 0]), axis=0),
@@ -256,12 +257,13 @@ def _repeat(x: Any, /, repeats: Any, axis: int) -> Any:
 
 @_repeat.rule
 def _(g: Any, repeats: Any, axis: int, x_shape: Shape) -> Any:
-    axis %= len(x_shape)
+    axis = axis % len(x_shape) - len(x_shape)
+    shape = g.shape[: g.ndim - len(x_shape)] + x_shape
     if np.ndim(repeats) == 0:
-        parts = (*x_shape[: axis + 1], int(repeats), *x_shape[axis + 1 :])
-        return np.sum(np.reshape(g, parts), axis=axis + 1)
+        place = axis + len(shape) + 1
+        return np.sum(np.reshape(g, (*shape[:place], repeats, *shape[place:])), axis=place)
     source = np.repeat(np.arange(x_shape[axis]), repeats)
-    return add_slices(g, source, axis, x_shape)
+    return add_slices(g, source, axis, shape)
 
 
 @implements(np.repeat)

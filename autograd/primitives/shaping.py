@@ -102,6 +102,7 @@ def _(g: Any, axis1: int, axis2: int, x_shape: Shape) -> Any:
 @primitive(
     np.broadcast_to,
     view=True,
+    batched=True,
     samples=(sample((3, 1), shape=(2, 3, 4)), sample((), shape=(2,)), sample((2,), shape=(2,))),
 )
 def broadcast_to(x: Any, /, shape: Any, subok: bool = False) -> Any:
@@ -110,8 +111,14 @@ def broadcast_to(x: Any, /, shape: Any, subok: bool = False) -> Any:
 
 
 @broadcast_to.rule
-def _(g: Any, x_shape: Shape) -> Any:
-    return unbroadcast(g, x_shape)
+def _(g: Any, x_shape: Shape, y_ndim: int) -> Any:
+    lead = g.ndim - y_ndim
+    if lead == 0:
+        return unbroadcast(g, x_shape)
+    first = g.ndim - len(x_shape)
+    stretched = (i + first for i, n in enumerate(x_shape) if n == 1 != g.shape[i + first])
+    summed = np.sum(g, axis=(*range(lead, first), *stretched), keepdims=True)
+    return np.reshape(summed, g.shape[:lead] + x_shape)
 
 
 @primitive(
