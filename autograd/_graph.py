@@ -521,23 +521,29 @@ class _Writes:
         self.latest = 0  # sequence number of the newest write to any buffer
         self._entries: dict[int, tuple[weakref.ref[Any], int, CodeType, int]] = {}
 
-    def note(self, array: np.ndarray[Any, Any]) -> None:
-        """Record that the buffer of ``array`` is being written by the user's current line."""
-        buffer = owner(array)
-        key = id(buffer)
+    def note(self, *arrays: np.ndarray[Any, Any]) -> None:
+        """Record that the buffers of ``arrays`` are being written by the user's current line."""
         entries = self._entries
-        entry = entries.get(key)
-        reference = entry[0] if entry is not None else None
-        if reference is None or reference() is not buffer:
-
-            def forget(dead: weakref.ref[Any]) -> None:
-                if key in entries and entries[key][0] is dead:
-                    del entries[key]
-
-            reference = weakref.ref(buffer, forget)
-        self.latest = next_sequence()
+        self.latest = latest = next_sequence()
         frame = user_frame(2)
-        entries[key] = (reference, self.latest, frame.f_code, frame.f_lasti)
+        place = frame.f_code, frame.f_lasti
+        for array in arrays:
+            buffer = array if array.base is None else owner(array)
+            key = id(buffer)
+            entry = entries.get(key)
+            if entry is not None and entry[0]() is buffer:
+                entries[key] = (entry[0], latest, *place)
+            else:
+                entries[key] = (weakref.ref(buffer, self._forgetter(key)), latest, *place)
+
+    def _forgetter(self, key: int) -> Callable[[weakref.ref[Any]], None]:
+        entries = self._entries
+
+        def forget(dead: weakref.ref[Any]) -> None:
+            if key in entries and entries[key][0] is dead:
+                del entries[key]
+
+        return forget
 
     def since(self, array: np.ndarray[Any, Any], sequence: int) -> str | None:
         """The line of the last write to the buffer of ``array``, if it is newer than a node."""

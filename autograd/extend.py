@@ -51,9 +51,9 @@ def current_path() -> str:
     return "" if scope is None else scope.path
 
 
-def note_write(array: np.ndarray[Any, Any]) -> None:
-    """Say that ``array`` is being changed in place.
+def note_write(*arrays: np.ndarray[Any, Any]) -> None:
+    """Say that ``arrays`` are being changed in place.
 
-    A rule that saved it before will then raise an error instead of computing with the new values.
+    A rule that saved one before will then raise an error instead of computing with the new values.
     """
-    WRITES.note(array)
+    WRITES.note(*arrays)

@@ -47,8 +47,7 @@ class Bundle:
             for key in arrays:
                 state[key] = self.state[key][part].reshape(p.shape)
                 views.append((key, state[key]))
-            places = self.p[part].reshape(p.shape), self.g[part].reshape(p.shape)
-            self.members.append((p, p.shape, *places, state, views))
+            self.members.append((p, p.shape, self.p[part].reshape(p.shape), state, views))
 
     @classmethod
     def of(cls, params: list[Tensor], states: Mapping[Tensor, dict[str, Any]]) -> Bundle | None:
@@ -78,7 +77,8 @@ class Bundle:
     def gather(self) -> bool:
         """Copy values and gradients in; False if the members no longer march in step."""
         shared, scalars, dtype = self.state, self.scalars, self.p.dtype
-        for p, shape, value, slope, state, views in self.members:
+        values, slopes = [], []
+        for p, shape, _, state, views in self.members:
             data, gradient = p.data, p.grad
             if gradient is None or data.shape != shape or data.dtype != dtype:
                 return False
@@ -91,16 +91,19 @@ class Bundle:
             for key in scalars:
                 if state.get(key) != shared[key]:
                     return False
-            np.copyto(value, data)
-            np.copyto(slope, g, casting="same_kind")
+            values.append(data)
+            slopes.append(g)
+        np.concatenate(values, axis=None, out=self.p)
+        np.concatenate(slopes, axis=None, out=self.g)
         return True
 
     def scatter(self) -> None:
         """Copy the updated values back into the parameters' own arrays."""
         shared, scalars = self.state, self.scalars
-        for p, _, value, _, state, _ in self.members:
-            data = p.data
-            np.copyto(data, value)
+        written = []
+        for p, _, value, state, _ in self.members:
+            p.data[...] = value
             for key in scalars:
                 state[key] = shared[key]
-            note_write(data)
+            written.append(p.data)
+        note_write(*written)

@@ -118,7 +118,7 @@ class GradientAccumulator:
     >>> import optim
     >>> w = Tensor(0.0, requires_grad=True)
     >>> accumulator = GradientAccumulator(optim.SGD([w], lr=0.1), batches=2)
-    >>> [accumulator.backward(w * x) for x in (1.0, 3.0)]
+    >>> [accumulator.add(w * x) for x in (1.0, 3.0)]
     [False, True]
     >>> w.item()  # −0.1 · (1 + 3) / 2
     -0.2
@@ -136,7 +136,7 @@ class GradientAccumulator:
         self.before_step = before_step
         self.pending = 0
 
-    def backward(self, loss: Tensor) -> bool:
+    def add(self, loss: Tensor) -> bool:
         """Add the gradients of a batch's mean loss; step if they are complete, and say so."""
         (loss * (1 / self.batches)).backward()
         self.pending += 1

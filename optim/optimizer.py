@@ -143,6 +143,7 @@ class Optimizer:
     def _step_group(self, index: int, group: Group) -> None:
         bundle = self._bundles.get(index)
         parameters = group["params"]
+        written: list[Array] = []
         if bundle is not None:
             if bundle.gather():
                 self._apply(bundle.p, bundle.g, bundle.state, group)
@@ -164,7 +165,9 @@ class Optimizer:
                 self._apply_to_parts(data, g, state, group)
             else:
                 self._apply(data, g, state, group)
-            note_write(data)
+            written.append(data)
+        if written:
+            note_write(*written)
         if self.elementwise and index not in self._bundles:
             self._bundles[index] = Bundle.of(group["params"], self.state)
 

@@ -106,7 +106,7 @@ def test_accumulated_batches_are_one_large_batch():
         whole.zero_grad()
         ((a - data) ** 2).mean().backward()
         whole.step()
-        steps = [accumulator.backward(((b - x) ** 2).mean()) for x in data.reshape(3, 4)]
+        steps = [accumulator.add(((b - x) ** 2).mean()) for x in data.reshape(3, 4)]
         assert steps == [False, False, True]
     assert a.item() == pytest.approx(b.item(), rel=1e-13)
     assert len(norms) == 2
@@ -117,7 +117,7 @@ def test_what_is_left_over_at_the_end_counts_fully():
     w = leaf(0.0)
     accumulator = optim.GradientAccumulator(optim.SGD([w], lr=0.1), 4)
     for x in (1.0, 3.0):
-        accumulator.backward(w * x)
+        accumulator.add(w * x)
     assert accumulator.flush()
     assert w.item() == pytest.approx(-0.1 * 2.0)
 
