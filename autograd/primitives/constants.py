@@ -14,7 +14,7 @@ import numpy as np
 from autograd._primitive import attach, constant, implements, plain
 from autograd._tensor import Tensor, _wrap, as_tensor, no_rule_message
 from autograd.primitives.arithmetic import positive
-from autograd.primitives.ufuncs import CONSTANT, wants_gradient
+from autograd.primitives.ufuncs import CONSTANT, store, wants_gradient
 
 
 def named(*names: str) -> list[Callable[..., Any]]:
@@ -24,6 +24,7 @@ def named(*names: str) -> list[Callable[..., Any]]:
 
 # Steps: their derivative is zero wherever there is one.
 STEPS = named("floor", "ceil", "trunc", "rint", "fix", "round", "around", "signbit", "spacing")
+ROUNDING = [f for f in STEPS if not isinstance(f, np.ufunc)]
 TESTS = named(
     *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
     *("logical_and", "logical_or", "logical_xor", "logical_not"),
@@ -52,6 +53,22 @@ constant(*STEPS, *TESTS, *WHOLE_NUMBERS, *PLACES, *ABOUT, *TEXT)
 CONSTANT.update(f for f in (*STEPS, *TESTS, *WHOLE_NUMBERS) if isinstance(f, np.ufunc))
 CONSTANT.add(np.floor_divide)
 
+
+
+
+def _rounding(function: Callable[..., Any]) -> None:
+    """Rounding, which may be asked to write into a tensor."""
+
+    def rounded(a: Any, *args: Any, out: Any = None, **kwargs: Any) -> Any:
+        return store(function(plain(a), *args, **kwargs), out, function.__name__)
+
+    rounded.__name__ = rounded.__qualname__ = function.__name__
+    rounded.__doc__ = f"``np.{function.__name__}``: a plain array without gradient."
+    implements(function)(rounded)
+
+
+for _function in ROUNDING:
+    _rounding(_function)
 
 # No rule, but answered by NumPy for tensors whose gradient nobody wants, such as labels.
 UNDIFFERENTIATED = named(

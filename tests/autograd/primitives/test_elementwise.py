@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from autograd import Tensor, grad, gradcheck, gradgradcheck
+from autograd import GraphError, Tensor, grad, gradcheck, gradgradcheck
 
 Check = Callable[..., None]
 ANYWHERE = (-2.0, 2.0)
@@ -260,6 +261,22 @@ def test_operators() -> None:
             else getattr(got, "data", got),
             expected,
         )
+
+
+def test_steps_are_plain_and_write_where_told() -> None:
+    x = Tensor([1.4, -1.6], requires_grad=True)
+    for function in (np.floor, np.ceil, np.trunc, np.rint, np.round, np.sign, np.fix):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", (DeprecationWarning, PendingDeprecationWarning))
+            got, expected = function(x), function(x.data)
+        assert not isinstance(got, Tensor)
+        np.testing.assert_array_equal(got, expected)
+    out = x * 1
+    square = out * out
+    assert np.round(x, out=out) is out
+    np.testing.assert_array_equal(out.data, [1, -2])
+    with pytest.raises(GraphError, match="in place"):
+        square.sum().backward()
 
 
 @pytest.mark.parametrize("compare", [operator.lt, operator.le, operator.gt, operator.ge])

@@ -274,6 +274,20 @@ def test_stable_exponentials_far_out(function: str) -> None:
     np.testing.assert_array_equal(empty.grad.data, 0)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [np.sum, np.mean, np.prod, np.var, np.std, np.cumsum, np.cumprod, np.nansum, np.average],
+    ids=name_of,
+)
+def test_complex(function: Any) -> None:
+    rng = np.random.default_rng(3)
+    z = rng.normal(size=4) + 1j * rng.normal(size=4)
+    t = Tensor(z, requires_grad=True)
+    np.testing.assert_allclose(function(t).data, function(z), rtol=1e-13)
+    assert gradcheck(function, t)
+    assert gradgradcheck(function, t)
+
+
 def test_against_torch() -> None:
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(0).normal(size=(3, 4))
