@@ -350,7 +350,7 @@ def linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 )
 def _trace(x: Any, /, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Sum along a diagonal of the two axes."""
-    return np.trace(x, offset, axis1, axis2, x.dtype)
+    return np.trace(x, offset, axis1, axis2)
 
 
 @_trace.rule

@@ -190,6 +190,17 @@ def test_element_that_no_stride_reaches_has_gradient_zero() -> None:
     np.testing.assert_array_equal(x.grad.data, [1, 2, 4, 2, 3, 0])
 
 
+def test_connections_of_a_first_unit() -> None:
+    """To an image of 200 x 200: 40000 of a dense unit, 25 of a unit with a 5 x 5 kernel."""
+    rng = np.random.default_rng(7)
+    x = Tensor(np.zeros((200, 200)), requires_grad=True)
+    dense = np.sum(x * rng.uniform(0.1, 1, (200, 200)))
+    shared = correlate(x, rng.uniform(0.1, 1, (5, 5)))
+    assert shared.shape == (196, 196)
+    assert np.count_nonzero(grad(dense, x)[0].data) == 40000
+    assert np.count_nonzero(grad(shared[70, 120], x)[0].data) == 25
+
+
 def test_windows_of_an_image() -> None:
     """Counted from 1: the window at row 2, column 1 of length 2, and at row 1, column 2 of 3."""
     a = Tensor(COUNT4, requires_grad=True)
@@ -230,6 +241,10 @@ SIZES = [
     (28, 5, 1, 0, 24),
     (28, 5, 1, 2, 28),
     (32, 5, 1, 0, 28),
+    (28, 2, 2, 0, 14),
+    (14, 5, 1, 0, 10),
+    (10, 2, 2, 0, 5),
+    (5, 5, 1, 0, 1),
     (6, 3, 2, 0, 2),
 ]
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autograd import Tensor, grad, gradcheck, gradgradcheck
 
@@ -132,3 +134,28 @@ ERRORS = [
 def test_errors_say_what_is_wrong(function: Function, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         function(Tensor(np.ones(4), requires_grad=True))
+
+
+@given(
+    st.sampled_from((*ONE_AXIS, *TWO_AXES, *MANY_AXES)),
+    st.integers(2, 6),
+    st.integers(2, 6),
+    st.integers(1, 7),
+    st.sampled_from([0, 1, -1, -2]),
+    st.sampled_from(NORMS),
+)
+def test_gradient_is_the_adjoint(
+    function: Function, rows: int, columns: int, n: int, axis: int, norm: Any
+) -> None:
+    """Re <g, F d> = <gradient, d> for every direction d, for any lengths and axes."""
+    rng = np.random.default_rng(rows + 7 * columns)
+    options = {"n": n, "axis": axis} if function in ONE_AXIS else {"s": (n,), "axes": (axis,)}
+    x, d = rng.standard_normal((2, rows, columns))
+    tensor = Tensor(x, requires_grad=True)
+    out = function(tensor, norm=norm, **options)
+    g = rng.standard_normal(out.shape)
+    if out.dtype.kind == "c":
+        g = g + 1j * rng.standard_normal(out.shape)
+    (gradient,) = grad(out, tensor, g)
+    expected = np.sum(np.real(np.conj(g) * function(d, norm=norm, **options)))
+    assert np.sum(gradient.data * d) == pytest.approx(expected, rel=1e-9, abs=1e-9)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autograd import Tensor, grad, gradcheck, gradgradcheck
 
@@ -291,3 +293,45 @@ def test_lists_as_factors() -> None:
     for out in ([[1, 2]] @ x, np.matmul(x, [[1], [2]]), np.matmul([1, 2], x), x @ [1, 2]):
         (g,) = grad(np.sum(out), x)
         assert g.data.sum() == 6
+
+
+LENGTHS = {"a": 2, "b": 3, "c": 1, "d": 4}
+
+
+@st.composite
+def summations(draw: Any) -> tuple[str, list[tuple[int, ...]]]:
+    """Subscripts of one to three operands, with repeated letters and ellipses, and shapes."""
+    terms, shapes = [], []
+    for _ in range(draw(st.integers(1, 3))):
+        letters = draw(st.text("abcd", min_size=0, max_size=3))
+        hidden = draw(st.integers(0, 2))
+        at = draw(st.integers(0, len(letters)))
+        own = [LENGTHS[letter] for letter in letters]
+        shapes.append((*own[:at], *(2, 3)[2 - hidden :], *own[at:]))
+        terms.append(letters[:at] + "..." + letters[at:])
+    used = sorted(set("".join(terms)) - {"."})
+    kept = draw(st.lists(st.sampled_from(used), unique=True)) if used else []
+    return ",".join(terms) + "->..." + "".join(kept), shapes
+
+
+@given(summations(), st.integers(0, 2**32 - 1))
+def test_einsum_of_any_kind_is_linear_in_each_operand(case: Any, seed: int) -> None:
+    """So that the gradient times a direction is the sum with that direction in its place."""
+    subscripts, shapes = case
+    rng = np.random.default_rng(seed)
+    arrays = [rng.standard_normal(shape) for shape in shapes]
+    tensors = [Tensor(a, requires_grad=True) for a in arrays]
+    out = np.einsum(subscripts, *tensors)
+    np.testing.assert_allclose(out.data, np.einsum(subscripts, *arrays), rtol=1e-12, atol=1e-12)
+    g = rng.standard_normal(out.shape)
+    for position, gradient in enumerate(grad(out, tensors, g)):
+        direction = rng.standard_normal(shapes[position])
+        moved = [*arrays[:position], direction, *arrays[position + 1 :]]
+        expected = np.sum(g * np.einsum(subscripts, *moved))
+        assert gradient.shape == shapes[position]
+        assert np.sum(gradient.data * direction) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_traces_of_small_integers_do_not_overflow() -> None:
+    x = np.full((2, 2), 100, np.int8)
+    assert np.trace(Tensor(x)).item() == np.trace(x) == 200
