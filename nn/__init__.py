@@ -1,6 +1,6 @@
 """Modules, losses and initialisers for networks, with PyTorch's names, arguments and defaults.
 
-A module says what it computes, never how it is differentiated: derivatives come from the primitives.
+A module says what it computes, never how it is differentiated: the primitives know that.
 
 >>> import numpy as np, nn
 >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
@@ -13,12 +13,14 @@ A module says what it computes, never how it is differentiated: derivatives come
 import nn._guard  # noqa: F401 - before all else
 from autograd import manual_seed
 from autograd.extend import mark_internal
-from nn import functional, init
+from nn import functional, init, utils
 from nn.activation import (
     CELU,
     ELU,
     GELU,
     GLU,
+    SELU,
+    TLU,
     Hardshrink,
     Hardsigmoid,
     Hardswish,
@@ -29,14 +31,13 @@ from nn.activation import (
     LogSoftmax,
     Mish,
     PReLU,
-    RReLU,
     ReLU,
     ReLU6,
-    SELU,
+    RReLU,
     SecondOrder,
-    SiLU,
     Sigmoid,
     Sign,
+    SiLU,
     Softmax,
     Softmax2d,
     Softmin,
@@ -44,7 +45,6 @@ from nn.activation import (
     Softshrink,
     Softsign,
     Square,
-    TLU,
     Tanh,
     Tanhshrink,
     Threshold,
@@ -79,6 +79,22 @@ from nn.dropout import (
     FeatureAlphaDropout,
     GaussianNoise,
 )
+from nn.lazy import (
+    LazyBatchNorm1d,
+    LazyBatchNorm2d,
+    LazyBatchNorm3d,
+    LazyConv1d,
+    LazyConv2d,
+    LazyConv3d,
+    LazyConvTranspose1d,
+    LazyConvTranspose2d,
+    LazyConvTranspose3d,
+    LazyInstanceNorm1d,
+    LazyInstanceNorm2d,
+    LazyInstanceNorm3d,
+    LazyLinear,
+    UninitializedParameter,
+)
 from nn.linear import (
     Bilinear,
     Embedding,
@@ -98,15 +114,15 @@ from nn.loss import (
     HuberLoss,
     KLDivLoss,
     L1Loss,
-    MSELoss,
     MarginRankingLoss,
+    MSELoss,
     MultiLabelMarginLoss,
     MultiLabelSoftMarginLoss,
     MultiMarginLoss,
     NLLLoss,
     NLLLoss2d,
-    PNormLoss,
     PerceptronLoss,
+    PNormLoss,
     PoissonNLLLoss,
     SmoothL1Loss,
     SoftMarginLoss,
@@ -172,6 +188,11 @@ from nn.pooling import (
     MaxUnpool1d,
     MaxUnpool2d,
     MaxUnpool3d,
+)
+from nn.summary import (
+    Summary,
+    SummaryRow,
+    summary,
 )
 from nn.vision import (
     ChannelShuffle,
@@ -253,6 +274,19 @@ __all__ = [
     "LPPool2d",
     "LPPool3d",
     "LayerNorm",
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
+    "LazyLinear",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
@@ -311,6 +345,8 @@ __all__ = [
     "Softshrink",
     "Softsign",
     "Square",
+    "Summary",
+    "SummaryRow",
     "TLU",
     "Tanh",
     "Tanhshrink",
@@ -319,6 +355,7 @@ __all__ = [
     "TripletMarginWithDistanceLoss",
     "Unflatten",
     "Unfold",
+    "UninitializedParameter",
     "Upsample",
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",
@@ -331,4 +368,6 @@ __all__ = [
     "init",
     "manual_seed",
     "set_default_dtype",
+    "summary",
+    "utils",
 ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -109,6 +109,16 @@ class IncompatibleKeys(NamedTuple):
 _STORES = ("_parameters", "_buffers", "_modules")
 
 
+class Derived(Protocol):
+    """How an attribute of a module is computed, and what assigning to it means."""
+
+    def compute(self, module: Module) -> Any:
+        """Its value now."""
+
+    def assign(self, module: Module, value: Any) -> None:
+        """Change the parameters so that it has this value."""
+
+
 class Module:
     """Base of all layers and models: assign parameters and modules as attributes, define forward.
 
@@ -132,6 +142,8 @@ class Module:
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
+    # Attributes computed from parameters when they are read: parametrised and pruned weights.
+    _derived: dict[str, Derived]
 
     def __init__(self) -> None:
         own = self.__dict__
@@ -140,6 +152,7 @@ class Module:
         own["_buffers"] = {}
         own["_modules"] = {}
         own["_transient"] = set()
+        own["_derived"] = {}
         own["_forward_hooks"] = OrderedDict()
         own["_forward_pre_hooks"] = OrderedDict()
         own["_backward_hooks"] = OrderedDict()
@@ -149,12 +162,14 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
-        if isinstance(value, Parameter):
+        if isinstance(value, Parameter) and name not in own.get("_derived", ()):
             self._forget(name, "_parameters")
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             self._forget(name, "_modules")
             self.add_module(name, value)
+        elif name in own.get("_derived", ()) and isinstance(value, Tensor | np.ndarray):
+            own["_derived"][name].assign(self, value)
         elif isinstance(value, Buffer):
             self._forget(name, "_buffers")
             self.register_buffer(name, value, getattr(value, "persistent", True))
@@ -200,6 +215,9 @@ class Module:
             held = own.get(store)
             if held is not None and name in held:
                 return held[name]
+        derived = own.get("_derived")
+        if derived and name in derived:
+            return derived[name].compute(self)
         hint = ""
         if "_parameters" not in own and name in ("training", *_STORES):
             hint = "; call super().__init__() first"
@@ -215,6 +233,7 @@ class Module:
 
     def __dir__(self) -> Iterable[str]:
         names = {*super().__dir__(), *self._parameters, *self._buffers, *self._modules}
+        names |= set(self._derived)
         return sorted(name for name in names if not name[:1].isdigit())
 
     def _check_name(self, kind: str, name: str, store: str) -> None:
@@ -512,7 +531,7 @@ class Module:
         """
         state: OrderedDict[str, Any] = OrderedDict()
         for key, value in self._state_members(prefix):
-            state[key] = value if keep_vars else value.data.copy()
+            state[key] = value if keep_vars else np.array(value.data)
         return state
 
     def _state_members(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -544,8 +563,8 @@ class Module:
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"a state_dict is a mapping, got {type(state_dict).__name__}")
-        for module in self.modules():
-            module._before_load(self, state_dict)
+        for path, module in self.named_modules():
+            module._before_load(f"{path}." if path else "", state_dict)
         members = dict(self._state_members())
         missing = [key for key in members if key not in state_dict]
         unexpected = [key for key in state_dict if key not in members]
@@ -584,7 +603,7 @@ class Module:
                 member.data[...] = array
         return IncompatibleKeys(missing, unexpected)
 
-    def _before_load(self, root: Module, state: Mapping[str, Any]) -> None:
+    def _before_load(self, prefix: str, state: Mapping[str, Any]) -> None:
         """Prepare for values to be loaded; modules whose shapes are not known yet override it."""
 
     # ----------------------------------------------------------------- modes and conversions

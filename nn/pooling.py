@@ -198,9 +198,9 @@ class AvgPool1d(_Windows):
         count_include_pad: bool = True,
     ) -> None:
         super().__init__()
-        self.kernel_size = kernel_size
-        self.stride = kernel_size if stride is None else stride
-        self.padding = padding
+        self.kernel_size = ints(kernel_size, 1, "kernel_size")
+        self.stride = self.kernel_size if stride is None else ints(stride, 1, "stride")
+        self.padding = ints(padding, 1, "padding", 0)
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
 

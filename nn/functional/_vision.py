@@ -275,7 +275,9 @@ def grid_sample(
     """
     x, g = as_tensor(input), as_tensor(grid)
     if x.ndim != 4 or g.ndim != 4 or g.shape[-1] != 2 or g.shape[0] != x.shape[0]:
-        raise ValueError(f"grid_sample expects (N, C, H, W) and (N, OH, OW, 2), got {x.shape}, {g.shape}")
+        raise ValueError(
+            f"grid_sample expects (N, C, H, W) and (N, OH, OW, 2), got {x.shape}, {g.shape}"
+        )
     if mode not in ("bilinear", "nearest") or padding_mode not in ("zeros", "border"):
         raise NotImplementedError(
             "grid_sample has mode 'bilinear' or 'nearest' and padding_mode 'zeros' or 'border', "
