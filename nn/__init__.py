@@ -13,7 +13,7 @@ A module says what it computes, never how it is differentiated: the primitives k
 import nn._guard  # noqa: F401 - before all else
 from autograd import manual_seed
 from autograd.extend import mark_internal
-from nn import functional, init, utils
+from nn import functional, init, penalty, utils
 from nn.activation import (
     CELU,
     ELU,
@@ -367,6 +367,7 @@ __all__ = [
     "get_default_dtype",
     "init",
     "manual_seed",
+    "penalty",
     "set_default_dtype",
     "summary",
     "utils",

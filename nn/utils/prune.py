@@ -214,7 +214,8 @@ def remove(module: Module, name: str) -> Module:
         )
     parameter = module._parameters.pop(f"{name}_orig")
     mask = module._buffers.pop(f"{name}_mask")
-    assert parameter is not None and mask is not None
+    assert parameter is not None
+    assert mask is not None
     del module._derived[name]
     parameter.data *= mask.data
     parameter.name = name

@@ -15,13 +15,18 @@ from autograd.extend import generator as library_generator
 from autograd.extend import note_write
 
 __all__ = [
+    "bias_to_mean_",
     "calculate_gain",
     "constant_",
     "dirac_",
     "eye_",
     "fan_in_and_fan_out",
+    "fan_out_normal_",
+    "fan_out_uniform_",
     "kaiming_normal_",
     "kaiming_uniform_",
+    "lecun_normal_",
+    "lecun_uniform_",
     "normal_",
     "ones_",
     "orthogonal_",
@@ -73,6 +78,10 @@ def normal_(
     return _fill(tensor, draws * std + mean)
 
 
+# Standard deviation of a standard normal variable that is kept within ±2: its variance is 0.77374.
+TRUNCATED_STD = 0.87962566103423978
+
+
 def trunc_normal_(
     tensor: T,
     mean: float = 0.0,
@@ -80,8 +89,17 @@ def trunc_normal_(
     a: float = -2.0,
     b: float = 2.0,
     generator: Generator | None = None,
+    correct_variance: bool = False,
 ) -> T:
-    """N(mean, std²), drawn again where it falls outside [a, b]; the variance is thereby less."""
+    """N(mean, std²), drawn again where it falls outside [a, b]; the variance is thereby less.
+
+    Args:
+        correct_variance: ignore a and b, cut off at two standard deviations of a normal variable
+            so much wider that the result's standard deviation is ``std`` itself.
+    """
+    if correct_variance:
+        std = std / TRUNCATED_STD
+        a, b = mean - 2 * std, mean + 2 * std
     if a >= b:
         raise ValueError(f"trunc_normal_: a must be less than b, got {a} and {b}")
     low, high = (a - mean) / std, (b - mean) / std
@@ -252,6 +270,62 @@ def kaiming_normal_(
     fan = _fan(tensor, mode)
     std = calculate_gain(nonlinearity, a) / math.sqrt(fan)
     return normal_(tensor, 0.0, std, generator)
+
+
+def lecun_normal_(tensor: T, truncated: bool = False, generator: Generator | None = None) -> T:
+    """N(0, 1/fan_in): for SELU networks, and for units near their linear range (LeCun 1998).
+
+    Args:
+        truncated: cut off at two standard deviations, with the variance corrected.
+    """
+    std = 1 / math.sqrt(_fan(tensor, "fan_in"))
+    if truncated:
+        return trunc_normal_(tensor, 0.0, std, generator=generator, correct_variance=True)
+    return normal_(tensor, 0.0, std, generator)
+
+
+def lecun_uniform_(tensor: T, generator: Generator | None = None) -> T:
+    """U(−√(3/fan_in), √(3/fan_in))."""
+    bound = math.sqrt(3.0 / _fan(tensor, "fan_in"))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def fan_out_normal_(tensor: T, gain: float = 1.0, generator: Generator | None = None) -> T:
+    """N(0, gain²/fan_out): keeps the variance of what flows backwards."""
+    return normal_(tensor, 0.0, gain / math.sqrt(_fan(tensor, "fan_out")), generator)
+
+
+def fan_out_uniform_(tensor: T, gain: float = 1.0, generator: Generator | None = None) -> T:
+    """U(−b, b) with b = gain √(3/fan_out)."""
+    bound = gain * math.sqrt(3.0 / _fan(tensor, "fan_out"))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def bias_to_mean_(bias: T, targets: Any, link: str = "identity") -> T:
+    """An output bias that predicts the mean target before anything is learnt.
+
+    Args:
+        bias: of the output layer, (K,).
+        targets: (N,) or (N, K); class indices (N,) for "softmax".
+        link: "identity" for regression, "sigmoid" for the logit of the share of ones, "softmax"
+            for the logarithms of the shares of the classes.
+
+    >>> import numpy as np, nn
+    >>> layer = nn.Linear(3, 1)
+    >>> bias_to_mean_(layer.bias, [1.0, 2.0, 6.0]).numpy()
+    array([3.], dtype=float32)
+    """
+    t = np.asarray(targets.data if isinstance(targets, Tensor) else targets)
+    if link == "softmax":
+        shares = np.bincount(t.ravel().astype(np.int64), minlength=bias.size) / t.size
+        return _fill(bias, np.log(np.maximum(shares, 0.5 / t.size)))
+    mean = t.reshape(len(t), -1).mean(axis=0)
+    if link == "sigmoid":
+        share = np.clip(mean, 0.5 / len(t), 1 - 0.5 / len(t))
+        return _fill(bias, np.log(share / (1 - share)))
+    if link != "identity":
+        raise ValueError(f"link must be 'identity', 'sigmoid' or 'softmax', got {link!r}")
+    return _fill(bias, mean)
 
 
 def orthogonal_(tensor: T, gain: float = 1, generator: Generator | None = None) -> T:
