@@ -54,8 +54,6 @@ CONSTANT.update(f for f in (*STEPS, *TESTS, *WHOLE_NUMBERS) if isinstance(f, np.
 CONSTANT.add(np.floor_divide)
 
 
-
-
 def _rounding(function: Callable[..., Any]) -> None:
     """Rounding, which may be asked to write into a tensor."""
 

@@ -340,6 +340,12 @@ def _writable(a: Any) -> Any:
     return a
 
 
+def _fill(self: Any, value: Any) -> None:
+    """Write one value everywhere, as ``ndarray.fill``."""
+    self[...] = value
+
+
+attach("fill", _fill)
 attach("take", take)
 attach("compress", lambda self, condition, axis=None: compress(condition, self, axis))
 attach("put", put_function)

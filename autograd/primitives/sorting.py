@@ -83,7 +83,7 @@ def _rows(x: Any, axis: Axis) -> tuple[Any, tuple[int, ...]]:
     return rows, tuple(1 if a in axes else x.shape[a] for a in range(-x.ndim, 0))
 
 
-def _positions(q: Any, counts: Any, method: str, dtype: Any) -> Any:
+def _positions(q: Any, counts: Any, method: str) -> Any:
     """Where in a sorted row of each length the quantiles lie; shape q.shape + counts.shape.
 
     The quantiles of 0, 1 … n-1 are the positions themselves, so NumPy knows all its methods.
@@ -105,17 +105,12 @@ def _between(rows: Any, q: Any, method: str, ignore_nan: bool) -> Any:
         counts = np.count_nonzero(~missing, axis=-1)
     else:
         counts = np.full(values.shape[:-1], values.shape[-1])
-    real = np.empty(0, values.dtype).real.dtype
-    positions = _positions(q, np.asarray(counts), method, real)
+    positions = np.moveaxis(_positions(q, np.asarray(counts), method), 0, -1)
     low = np.floor(positions).astype(np.intp)
     high = np.ceil(positions).astype(np.intp)
-    flat = (-1,)
-    flat_low = np.moveaxis(low.reshape(flat + low.shape[q.ndim :]), 0, -1)
-    flat_high = np.moveaxis(high.reshape(flat + high.shape[q.ndim :]), 0, -1)
-    share = np.moveaxis((positions - low).reshape(flat + low.shape[q.ndim :]), 0, -1)
-    share = share.astype(real)
-    below = np.take_along_axis(ordered, flat_low, -1)
-    above = np.take_along_axis(ordered, flat_high, -1)
+    share = (positions - low).astype(np.empty(0, values.dtype).real.dtype)
+    below = np.take_along_axis(ordered, low, -1)
+    above = np.take_along_axis(ordered, high, -1)
     # Infinite neighbours must not meet a factor of zero.
     result = np.where(share == 0, below, below + share * _difference(above, below, share))
     bad = np.asarray(counts) == 0 if ignore_nan else np.any(missing, axis=-1)
@@ -144,7 +139,7 @@ def _quantile(
     rows, ones = _rows(x, axis)
     result = np.moveaxis(_between(rows, q.reshape(-1), method, ignore_nan), -1, 0)
     kept = ones if keepdims is True or keepdims == 1 else rows.shape[:-1]
-    return store(np.reshape(result, q.shape + tuple(kept)), out or None, name)
+    return store(np.reshape(result, q.shape + tuple(kept)), out, name)
 
 
 def _publish(function: Callable[..., Any], scale: float, ignore_nan: bool) -> None:

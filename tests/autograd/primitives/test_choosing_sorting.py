@@ -149,6 +149,13 @@ def test_quantile_shapes(agrees: Check, draw: Any, function: Any) -> None:
         function(Tensor(x), 1.5 * scale)
 
 
+def test_quantiles_into_a_tensor() -> None:
+    x, out = Tensor([[3.0, 1.0], [4.0, 8.0]], requires_grad=True), Tensor(np.zeros(2))
+    for function in (np.median, lambda a, **k: np.quantile(a, 0.5, **k)):
+        assert function(x, axis=1, out=out) is out
+        np.testing.assert_array_equal(out.data, [2, 6])
+
+
 def test_quantiles_with_nan_and_infinity() -> None:
     x = np.array([[1.0, np.nan, 3.0, 4.0], [-np.inf, 2.0, 5.0, np.inf]])
     t = Tensor(x, requires_grad=True)

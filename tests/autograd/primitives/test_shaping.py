@@ -239,6 +239,7 @@ def test_writing_under_numpys_names() -> None:
         assert written.item() == (reference == 5).sum()
 
     gradients(lambda x: np.fill_diagonal(x, value), lambda a: np.fill_diagonal(a, 5.0))
+    gradients(lambda x: x.fill(value), lambda a: a.fill(5.0))
     gradients(lambda x: np.put(x, [5, 1], value), lambda a: np.put(a, [5, 1], 5.0))
     gradients(
         lambda x: np.put_along_axis(x, np.array([[1], [2], [2]]), value, 1),

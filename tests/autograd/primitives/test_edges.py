@@ -1,0 +1,154 @@
+"""Arrays without elements, without axes and in unusual layouts, through many functions at once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograd import Tensor, gradcheck
+
+EMPTY: dict[str, Callable[[Any], Any]] = {
+    "sort": lambda x: np.sort(x, axis=0),
+    "sort-flat": lambda x: np.sort(x, axis=None),
+    "partition": lambda x: np.partition(x, 1, axis=1),
+    "median": lambda x: np.median(x, axis=1),
+    "quantile": lambda x: np.quantile(x, [0.1, 0.7], axis=1),
+    "cumsum": lambda x: np.cumsum(x, axis=1),
+    "cumsum-flat": np.cumsum,
+    "cumprod": lambda x: np.cumprod(x, axis=0),
+    "prod": lambda x: np.prod(x, axis=1),
+    "max": lambda x: np.max(x, axis=1),
+    "var": lambda x: np.var(x, axis=1),
+    "std": lambda x: np.std(x, axis=1),
+    "mean": lambda x: np.mean(x, axis=1),
+    "diff": lambda x: np.diff(x, axis=1),
+    "gradient": lambda x: np.gradient(x, axis=1),
+    "trapezoid": np.trapezoid,
+    "roll": lambda x: np.roll(x, 1, 1),
+    "flip": np.flip,
+    "rot90": np.rot90,
+    "repeat": lambda x: np.repeat(x, 2, axis=1),
+    "tile": lambda x: np.tile(x, (2, 2)),
+    "pad": lambda x: np.pad(x, ((0, 1), (1, 1))),
+    "concatenate": lambda x: np.concatenate([x, x]),
+    "stack": lambda x: np.stack([x, x], -1),
+    "array_split": lambda x: np.array_split(x, 2),
+    "take": lambda x: np.take(x, [0, 2], axis=1),
+    "getitem": lambda x: x[:, [0, 2]],
+    "mask": lambda x: x[x > 0],
+    "where": lambda x: np.where(x > 0, x, 1.0),
+    "clip": lambda x: np.clip(x, -1, 1),
+    "nansum": lambda x: np.nansum(x, axis=1),
+    "nan_to_num": np.nan_to_num,
+    "erf": lambda x: x.erf() if isinstance(x, Tensor) else x * 0,
+    "tril": np.tril,
+    "diagonal": np.diagonal,
+    "unwrap": np.unwrap,
+    "logsumexp": lambda x: x.logsumexp(axis=1) if isinstance(x, Tensor) else x.sum(axis=1),
+    "accumulate": lambda x: np.maximum.accumulate(x, axis=1),
+    "outer": lambda x: np.multiply.outer(x, x),
+}
+
+
+@pytest.mark.parametrize("function", EMPTY.values(), ids=EMPTY)
+def test_no_rows(function: Callable[[Any], Any], compare: Callable[..., None]) -> None:
+    x = Tensor(np.zeros((0, 3)), requires_grad=True)
+    result = function(x)
+    compare(result, function(np.zeros((0, 3))))
+    parts = result if isinstance(result, list | tuple) else [result]
+    total = sum(part.sum() for part in parts)
+    total.backward()
+    assert x.grad.shape == (0, 3)
+
+
+SCALAR: dict[str, Callable[[Any], Any]] = {
+    "sort": lambda x: np.sort(x, axis=None),
+    "cumsum": np.cumsum,
+    "cumprod": np.cumprod,
+    "median": np.median,
+    "quantile": lambda x: np.quantile(x, 0.3),
+    "prod": np.prod,
+    "max": np.max,
+    "mean": np.mean,
+    "nanmean": np.nanmean,
+    "repeat": lambda x: np.repeat(x, 3),
+    "tile": lambda x: np.tile(x, 3),
+    "ravel": np.ravel,
+    "clip": lambda x: np.clip(x, 0, 1),
+    "where": lambda x: np.where(x > 0, x, -x),
+    "nan_to_num": np.nan_to_num,
+    "append": lambda x: np.append(x, [1.0]),
+    "hstack": lambda x: np.hstack([x, x]),
+    "atleast_2d": np.atleast_2d,
+    "broadcast_to": lambda x: np.broadcast_to(x, (2, 2)),
+    "ellipsis": lambda x: x[...],
+    "newaxis": lambda x: x[None],
+    "power": lambda x: x**2.5,
+    "sinc": np.sinc,
+    "i0": np.i0,
+    "polyval": lambda x: np.polyval([1.0, 2.0], x),
+    "interp": lambda x: np.interp(x, [0.0, 1.0], [2.0, 5.0]),
+    "piecewise": lambda x: np.piecewise(x, [x > 0], [np.sqrt, np.sin]),
+    "select": lambda x: np.select([x > 0], [x * x]),
+}
+
+
+@pytest.mark.parametrize("function", SCALAR.values(), ids=SCALAR)
+def test_no_axes(function: Callable[[Any], Any], compare: Callable[..., None]) -> None:
+    x = np.array(0.37)
+    compare(function(Tensor(x, requires_grad=True)), function(x), rtol=1e-13)
+    assert gradcheck(function, Tensor(x, requires_grad=True))
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "fortran": np.asfortranarray,
+    "every-second": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
+    "reversed": lambda a: a[::-1, ::-1],
+    "broadcast": lambda a: np.broadcast_to(a[:1], a.shape),
+    "read-only": lambda a: np.require(a, requirements="C") if a.setflags(write=False) else a,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize(
+    "name", ["sort", "cumprod", "median", "max", "prod", "std", "roll", "take", "tile"]
+)
+def test_layouts(name: str, layout: Callable[[np.ndarray], np.ndarray]) -> None:
+    rng = np.random.default_rng(5)
+    a = layout(rng.normal(size=(2, 3)))
+    function = EMPTY[name]
+    plain, turned = (Tensor(np.array(a, order="C"), requires_grad=True) for _ in range(2))
+    turned.data = a
+    for tensor in (plain, turned):
+        y = function(tensor)
+        (y * y).sum().backward()
+    np.testing.assert_allclose(turned.grad.data, plain.grad.data, rtol=1e-12)
+
+
+def test_float16_and_long_double_stay() -> None:
+    for dtype in (np.float16, np.longdouble):
+        x = Tensor([0.25, 0.5, 0.75], True, dtype)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for function in (np.sin, np.mean, np.var, np.cumsum, np.median, np.prod, np.max):
+                y = function(x)
+                assert y.dtype == dtype
+                y.sum().backward()
+        assert x.grad.dtype == dtype
+
+
+def test_caller_may_change_index_arrays_afterwards() -> None:
+    index = np.array([0, 1])
+    x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = (
+        np.take(x, index).sum()
+        + np.take_along_axis(x, index, 0).sum()
+        + np.repeat(x, index[[0, 0, 1]]).sum()
+    )
+    index[:] = 2
+    y.backward()
+    np.testing.assert_array_equal(x.grad.data, [2, 2, 1])
