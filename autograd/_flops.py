@@ -14,15 +14,15 @@ __all__ = ["flops", "multiply_adds"]
 Shape = tuple[int, ...]
 
 # They move numbers, or look at them, and calculate nothing.
-MOVES = frozenset(
-    "reshape transpose swapaxes moveaxis broadcast_to expand_dims squeeze concatenate stack pad flip "
-    "roll repeat tile take getitem take_along_axis positive astype copy ravel im2col where sort "
-    "split diagonal tril triu max_gather max_unpool setitem".split()
-)
+_MOVES = """
+    reshape transpose swapaxes moveaxis broadcast_to expand_dims squeeze concatenate stack pad flip
+    roll repeat tile take getitem setitem take_along_axis positive astype copy ravel im2col where
+    sort split diagonal tril triu max_gather max_unpool
+"""
+MOVES = frozenset(_MOVES.split())
 # One operation for each element that goes in.
-REDUCES = frozenset(
-    "sum mean max min prod cumsum cumprod var std logsumexp norm any all amax amin".split()
-)
+_REDUCES = "sum mean max min prod cumsum cumprod var std logsumexp norm any all amax amin"
+REDUCES = frozenset(_REDUCES.split())
 PRODUCTS = frozenset(("matmul", "dot", "inner", "outer", "vecdot", "tensordot"))
 # Several for each element, in round numbers.
 PER_ELEMENT = {

@@ -349,9 +349,18 @@ class profile:  # noqa: N801 - a context manager, named like no_grad
                 work = len(arrays) * flops(name, shapes, node.shape, node.attrs or {})
             events.append(
                 Event(
-                    name, "backward", node.scope, start - self._origin, duration, moved, work, 0,
-                    depth, threading.get_ident(), (shape,),
-                )  # fmt: skip
+                    name,
+                    "backward",
+                    node.scope,
+                    start - self._origin,
+                    duration,
+                    moved,
+                    work,
+                    0,
+                    depth,
+                    threading.get_ident(),
+                    (shape,),
+                )
             )
             return parts
 

@@ -162,19 +162,18 @@ def summary(model: Module, input: Any, *more: Any) -> Summary:
         more: further inputs of ``forward``.
 
     Returns:
-        A table with output shapes, parameters (those of a module include those in it), multiply-adds
-        of products and convolutions, bytes of activations, and receptive fields.
+        A table with output shapes, parameters (those of a module include those in it),
+        multiply-adds of products and convolutions, bytes of activations, and receptive fields.
 
     Raises:
         TypeError: if ``model`` is no module.
 
     >>> import nn
-    >>> print(nn.summary(nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.Flatten()), (1, 1, 8, 8)))
-    module                                                  output   parameters  multiply-adds  activations  field
-    ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
-    Sequential()                                            1×96            156          2,400       2.2 kB    5×5
-    ├─ 0: Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))   1×6×4×4         156          2,400        384 B    5×5
-    ...
+    >>> found = nn.summary(nn.Sequential(nn.Conv2d(1, 6, 5), nn.Flatten()), (1, 1, 8, 8))
+    >>> found.parameters, found.multiply_adds, found["0"].output
+    (156, 2400, (1, 6, 4, 4))
+    >>> print(str(found).splitlines()[-1])
+    2,400 multiply-adds, 768 B of activations
     """
     if not isinstance(model, Module):
         raise TypeError(f"summary is of a module, got {type(model).__name__}")
@@ -213,9 +212,9 @@ def summary(model: Module, input: Any, *more: Any) -> Summary:
                 for around in _and_around(row.path):
                     rows[around].activations += out.nbytes
     for event in found.events:
-        module = event.scope.module() if event.scope is not None else None
-        if event.depth == 0 and event.multiply_adds and module is not None:
-            for around in _and_around(names.get(id(module), "")):
+        caller = event.scope.module() if event.scope is not None else None
+        if event.depth == 0 and event.multiply_adds and caller is not None:
+            for around in _and_around(names.get(id(caller), "")):
                 rows[around].multiply_adds += event.multiply_adds
     result.rows = list(rows.values())
     result.parameter_bytes = sum(p.nbytes for p in model.parameters())
@@ -276,13 +275,10 @@ def _receptive_fields(outputs: Iterable[Any], inputs: Sequence[Any]) -> dict[int
     windowed = False
     result: dict[int, tuple[int, ...]] = {}
     for node in _in_order(outputs):
-        known = [
-            fields[id(edge)] for edge in node.edges if edge is not None and id(edge) in fields
-        ]
+        known = [fields[id(edge)] for edge in node.edges if edge is not None and id(edge) in fields]
         if not known or any(item is None for item in known):
-            fields[id(node)] = None if known else None
-            if not known:
-                del fields[id(node)]
+            if known:
+                fields[id(node)] = None
             continue
         sizes = [item for item in known if item is not None]
         field: Field | None = max(sizes, key=lambda item: item[0])

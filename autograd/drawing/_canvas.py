@@ -79,7 +79,11 @@ class Canvas:
         tail = (end[0] - 8 * ux, end[1] - 8 * uy)
         self.curve([start, tail], stroke=colour, width=width)
         side = (-4.5 * uy, 4.5 * ux)
-        corners = [end, (tail[0] + side[0], tail[1] + side[1]), (tail[0] - side[0], tail[1] - side[1])]
+        corners = [
+            end,
+            (tail[0] + side[0], tail[1] + side[1]),
+            (tail[0] - side[0], tail[1] - side[1]),
+        ]
         self.polygon(corners, fill=colour, stroke=colour, width=0.5)
 
     def text(self, text: str, at: Point, size: float = 11.0, **look: Any) -> None:
@@ -161,8 +165,8 @@ class Canvas:
             from matplotlib.backends.backend_pdf import FigureCanvasPdf
             from matplotlib.figure import Figure
             from matplotlib.patches import Circle, PathPatch, Polygon
-            from matplotlib.patheffects import withStroke
             from matplotlib.path import Path as Curve
+            from matplotlib.patheffects import withStroke
         except ImportError as error:
             raise RuntimeError(
                 f"a diagram as {kind} needs matplotlib (pip install matplotlib); .svg needs nothing"
@@ -173,13 +177,14 @@ class Canvas:
         axes.set_xlim(left, right)
         axes.set_ylim(bottom, top)
         axes.axis("off")
+        halo = [withStroke(linewidth=3, foreground="white")]
         for item in self._items:
             if isinstance(item, _Words):
                 axes.text(
                     *item.at, item.text, fontsize=item.size, color=item.colour, parse_math=False,
                     ha={"start": "left", "middle": "center", "end": "right"}[item.anchor],
                     fontweight="bold" if item.bold else "normal",
-                    path_effects=[withStroke(linewidth=3, foreground="white")] if item.halo else None,
+                    path_effects=halo if item.halo else None,
                 )  # fmt: skip
                 continue
             paint: dict[str, Any] = {
@@ -199,10 +204,12 @@ class Canvas:
                 axes.add_patch(PathPatch(Curve(item.points, codes), **paint))
         out = io.BytesIO()
         if kind == ".pdf":
-            FigureCanvasPdf(figure).print_pdf(out, metadata={"CreationDate": None})
+            canvas: Any = FigureCanvasPdf(figure)
+            canvas.print_pdf(out, metadata={"CreationDate": None})
         else:
             figure.set_dpi(144)
-            FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+            canvas = FigureCanvasAgg(figure)
+            canvas.print_png(out, metadata={"Software": None})
         return out.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""``draw``: from what the user has (tensors, a module, a function) to a Drawing that can be saved."""
+"""``draw``: from what the user has (tensors, a module, a function) to a Drawing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def draw(
 ) -> Drawing:
     """Draw the graph behind a tensor, or of a module or function applied to arguments.
 
-    In Jupyter the result shows itself; elsewhere ``.save("graph.svg")``. No other program is needed.
+    In Jupyter the result shows itself; elsewhere ``.save("graph.svg")``. Needs no other program.
 
     Args:
         what: a tensor, several in a list or tuple, a recording
@@ -58,9 +58,9 @@ def draw(
             graphs of which values are known. Otherwise shapes stand beside the edges.
         edge_weight: ``"gradient"`` draws edges as wide as the gradient along them is large
             (logarithmically), where recorded.
-        fold: how deep modules are shown unfolded (0: only the outermost, as single boxes); True folds
-            all, False none. By default as much is unfolded as stays readable: about 160 boxes; above
-            that, rows of equal modules stay folded.
+        fold: how deep modules are shown unfolded (0: only the outermost, as single boxes); True
+            folds all, False none. By default as much is unfolded as stays readable: about 160
+            boxes; above that, rows of equal modules stay folded.
         precision: significant digits of numbers.
         legend: explain forms and colours below the picture.
         title: written above the picture.
@@ -123,7 +123,7 @@ def _tensors(what: Any) -> Iterator[Tensor | Node]:
 
 
 def _of_call(function: Callable[..., Any], args: Sequence[Any]) -> tuple[Graph, Exception | None]:
-    """Call a function on leaves, recording, and differentiate what it returns if that is a scalar."""
+    """Call a function on leaves, recording, and differentiate its result if that is a scalar."""
     leaves = _leaves(function, args)
     error: Exception | None = None
     result: Any = None

@@ -418,7 +418,7 @@ def _nest(figure: Figure, position: dict[str, int]) -> None:
 
 
 def _signature(figure: Figure, key: str) -> tuple[Any, ...] | None:
-    """What makes two module calls alike: the class and the operations and groups in it, in order."""
+    """What makes two module calls alike: the class, and the operations and groups in it."""
     group = figure.groups.get(key)
     if group is None or group.kind != "module":
         return None

@@ -1,13 +1,14 @@
 """The stand-alone page: one HTML file that works from disk, with no network.
 
-Ranks and orders come from ``_layout``; the page's script (``viewer.js``) recomputes coordinates when
-groups are folded, by the same method and with the same constants.
+Ranks and orders come from ``_layout``; the page's script (``viewer.js``) recomputes coordinates
+when groups are folded, by the same method and with the same constants.
 """
 
 from __future__ import annotations
 
 import json
 from html import escape
+from os.path import basename
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ def _lines(lines: list[Line]) -> list[list[str]]:
 
 
 def _model(drawing: Drawing) -> dict[str, Any]:
-    """Everything the script needs. Boxes count from 0, groups go on where boxes end, -1 is a rim."""
+    """Everything the script needs; boxes count from 0, groups from where boxes end, -1 is a rim."""
     figure, graph = drawing.figure, drawing.graph
     code: dict[str, int] = {"": -1}
     box_number = {key: i for i, key in enumerate(figure.boxes)}
@@ -79,7 +80,7 @@ def _model(drawing: Drawing) -> dict[str, Any]:
         },
         "direction": drawing.options.direction,
         "weighted": drawing.options.edge_weight is not None,
-        "nodes": [{**node_data(node), "source": node.source} for node in graph],
+        "nodes": [{**node_data(node), "source": basename(node.source or "")} for node in graph],
         "boxes": [
             {
                 "id": box.id,

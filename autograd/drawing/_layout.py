@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from autograd.drawing._figure import Figure
 
@@ -196,7 +197,7 @@ class _Group:
                     self.cells.append(Cell("lane", value, layer))
                 way.append(number)
             way.append(b)
-            for upper, lower in zip(way, way[1:], strict=False):
+            for upper, lower in pairwise(way):
                 if (upper, lower, value) not in joined:
                     joined.add((upper, lower, value))
                     self.cells[upper].below.append((lower, value))
@@ -226,7 +227,9 @@ def _reduce_crossings(cells: list[Cell], layers: list[list[int]]) -> None:
             for i, number in enumerate(layer):
                 joined = cells[number].above if downwards else cells[number].below
                 centre = (
-                    sum(position[other] for other, _ in joined) / len(joined) if joined else float(i)
+                    sum(position[other] for other, _ in joined) / len(joined)
+                    if joined
+                    else float(i)
                 )
                 keys.append((centre, i))
             layer[:] = [layer[i] for _, i in sorted(keys)]
@@ -273,7 +276,7 @@ def _pair(cells: list[Cell], position: list[float], left: int, right: int) -> in
 def _crossings(cells: list[Cell], layers: list[list[int]], position: list[float]) -> int:
     """How many pairs of edges cross, by counting inversions in a Fenwick tree."""
     total = 0
-    for layer, following in zip(layers, layers[1:], strict=False):
+    for layer, following in pairwise(layers):
         width = len(following)
         tree = [0] * (width + 1)
         seen = 0
@@ -495,9 +498,7 @@ def _align(
                 if both or not found:
                     found = found + pulls(number, "below" if downwards else "above")
                 total = sum(weight for weight, _ in found)
-                wanted.append(
-                    sum(w * at for w, at in found) / total if total else x[number]
-                )
+                wanted.append(sum(w * at for w, at in found) / total if total else x[number])
                 weights.append(max(total, 0.01) * (ASIDE if cells[number].feeds else 1.0))
             for number, at in zip(
                 layer, _separate(wanted, weights, [widths[n] for n in layer]), strict=True
@@ -556,14 +557,10 @@ def _route(
             x = left + inside.x[number]
             upper, lower = inside.bands[cell.layer]
             if cell.kind == "child":
-                bx, by, bw, bh = boxes[cell.key]
+                _, y, _, height = boxes[cell.key]
                 entering = i > 0
                 x += _port(figure, cell.key, value, arrangements, insides, entering)
-                if entering:
-                    point = (x, top + upper, by)
-                else:
-                    point = (x, by + bh, top + lower)
-                del bx, bw
+                point = (x, top + upper, y) if entering else (x, y + height, top + lower)
             else:
                 point = (x, top + upper, top + lower)
             points.append(point)

@@ -76,24 +76,26 @@ def _painted(scene: Scene, title: str | None, kind: str) -> bytes:
         axes.text(0, -8, title, fontsize=15, fontweight="bold", va="baseline")
     out = io.BytesIO()
     if kind == "pdf":
-        FigureCanvasPdf(figure).print_pdf(out, metadata={"CreationDate": None})
+        canvas: Any = FigureCanvasPdf(figure)
+        canvas.print_pdf(out, metadata={"CreationDate": None})
     else:
         figure.set_dpi(dpi)
-        FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+        canvas = FigureCanvasAgg(figure)
+        canvas.print_png(out, metadata={"Software": None})
     return out.getvalue()
 
 
 def _paint(axes: Any, scene: Scene) -> None:
     from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
-    from matplotlib.patheffects import withStroke
     from matplotlib.path import Path
+    from matplotlib.patheffects import withStroke
 
     def rounded(rect: tuple[float, float, float, float], r: float, **paint: Any) -> None:
         x, y, w, h = rect
         style = f"round,pad=0,rounding_size={r}" if r else "square,pad=0"
         axes.add_patch(FancyBboxPatch((x, y), w, h, boxstyle=style, **paint))
 
-    for group, rect, depth in scene.frames:
+    for _, rect, depth in scene.frames:
         fill = FRAME_FILLS[min(depth, len(FRAME_FILLS)) - 1]
         rounded(rect, 7.0, facecolor=fill, edgecolor="#8ba3b5", linewidth=1.0)
     codes = {"M": [Path.MOVETO], "L": [Path.LINETO], "C": [Path.CURVE4] * 3}

@@ -103,9 +103,7 @@ def _strokes(figure: Figure, placement: Placement) -> tuple[list[Stroke], list[L
             )  # fmt: skip
         if direction in ("backward", "both") and returns:
             aside = 2.5 if direction == "both" else 0.0
-            strokes.append(
-                _stroke(route, aside, True, BACKWARD, width, "6 3", target, source, tip)
-            )
+            strokes.append(_stroke(route, aside, True, BACKWARD, width, "6 3", target, source, tip))
         if link.label:
             x, top, _ = route[0]
             labels.append(Label(link.label, x + 7.0, top + 14.0, CLASH if clash else "#555555"))
@@ -131,7 +129,7 @@ def _spread(
         if target not in figure.boxes or len(numbers) < 2:
             continue
         came_from = {i: routes[i][-2][0] if len(routes[i]) > 1 else 0.0 for i in numbers}
-        numbers.sort(key=lambda i: (came_from[i], links[i].edge.position if links[i].edge else 0))
+        numbers.sort(key=lambda i: (came_from[i], _position(links[i])))
         left, _, width, _ = placement.boxes[target]
         room = width * 0.6
         step = min(18.0 if figure.options.direction == "both" else 12.0, room / (len(numbers) - 1))
@@ -149,11 +147,17 @@ def _spread(
     return routes
 
 
+def _position(link: Link) -> int:
+    return link.edge.position if link.edge is not None else 0
+
+
 def _norm_range(links: list[Link]) -> tuple[float, float]:
     norms = [
         link.edge.gradient_norm
         for link in links
-        if link.edge is not None and link.edge.gradient_norm and math.isfinite(link.edge.gradient_norm)
+        if link.edge is not None
+        and link.edge.gradient_norm
+        and math.isfinite(link.edge.gradient_norm)
     ]
     return (min(norms), max(norms)) if norms else (1.0, 1.0)
 

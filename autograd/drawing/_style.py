@@ -59,7 +59,8 @@ CLASH = "#d55e00"
 # Advance widths of Helvetica in thousandths of the size, from its font metrics.
 _HELVETICA = dict(
     zip(
-        " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~",
+        " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`"
+        "abcdefghijklmnopqrstuvwxyz{|}~",
         [
             278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556,
             556, 556, 556, 556, 556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556, 1015, 667,
@@ -256,5 +257,6 @@ def _broken(words: list[str], width: int) -> list[str]:
     lines = [line.ljust(len(lines[0])) for line in lines]
     last = len(lines) - 1
     return [
-        ("[" if i == 0 else " ") + line + ("]" if i == last else " ") for i, line in enumerate(lines)
+        ("[" if i == 0 else " ") + line + ("]" if i == last else " ")
+        for i, line in enumerate(lines)
     ]

@@ -1,4 +1,4 @@
-"""Architectures as blocks: one solid per stage, as large as its tensor, with the shape beside it."""
+"""Architectures as blocks: a solid per stage, as large as its tensor, with the shape above."""
 
 from __future__ import annotations
 

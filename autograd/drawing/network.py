@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,8 @@ def draw_network(
         symbols: label with w and b and their indices instead of numbers.
         weights: write the weight on each line; by default where there are at most 48 lines. Lines
             are blue where positive, vermilion and dashed where negative, and wider where larger.
-        frozen: pairs (from layer, to layer) whose weights are no longer trained: a cross on the line,
-            and a square on the others, as in drawings of cascade correlation.
+        frozen: pairs (from layer, to layer) whose weights are no longer trained: a cross on the
+            line, and a square on the others, as in drawings of cascade correlation.
         names: names of the units, layer by layer; x₁ …, h₁ …, y₁ … by default.
         max_units: of wider layers only the first and last units are drawn.
         precision: significant digits.
@@ -92,9 +93,7 @@ def draw_network(
     else:
         matrices, offsets = _described(network, biases)
         state = (
-            None
-            if input is None
-            else _run(matrices, offsets, input, activation, output_activation)
+            None if input is None else _run(matrices, offsets, input, activation, output_activation)
         )
     sizes = _sizes(matrices)
     diagram = _Diagram(sizes, matrices, offsets, state, symbols, names, max_units, precision)
@@ -114,7 +113,7 @@ def _linear_layers(module: Any) -> list[tuple[Array, Array | None]] | None:
             found.append((part.weight.data, None if bias is None else bias.data))
             held.discard(id(part.weight))
             held.discard(id(bias))
-    fits = all(b[0].shape[1] == a[0].shape[0] for a, b in zip(found, found[1:], strict=False))
+    fits = all(b[0].shape[1] == a[0].shape[0] for a, b in pairwise(found))
     return found if found and not held and fits else None
 
 
@@ -123,7 +122,9 @@ def _as_mapping(
 ) -> tuple[dict[tuple[int, int], Array], dict[int, Array]]:
     matrices = {(i, i + 1): np.asarray(w, dtype=float) for i, (w, _) in enumerate(layers)}
     biases = {
-        i + 1: np.asarray(b, dtype=float).ravel() for i, (_, b) in enumerate(layers) if b is not None
+        i + 1: np.asarray(b, dtype=float).ravel()
+        for i, (_, b) in enumerate(layers)
+        if b is not None
     }
     return matrices, biases
 
@@ -290,7 +291,7 @@ class _Diagram:
     def _stand_aside(self) -> None:
         """Where lines skip layers, move the layers between up or down, out of their way."""
         home = dict(self.place)
-        shifts = sorted((step * 0.5 * ROW for step in range(-5, 6)), key=lambda s: (abs(s), s))
+        shifts = sorted((step * 0.25 * ROW for step in range(-12, 13)), key=lambda s: (abs(s), s))
         for _ in range(3):
             for layer in range(1, len(self.sizes) - 1):
                 best, kept = -1.0, 0.0
@@ -337,7 +338,9 @@ class _Diagram:
             for a, b in self.matrices
         )
         labelled = weights if weights is not None else lines <= LABELS
-        largest = max((float(np.abs(w).max(initial=0.0)) for w in self.matrices.values()), default=1.0)
+        largest = max(
+            (float(np.abs(w).max(initial=0.0)) for w in self.matrices.values()), default=1.0
+        )
         labels: list[tuple[str, Point, str]] = []
         for (a, b), w in sorted(self.matrices.items()):
             for target in self.shown[b]:
@@ -383,9 +386,15 @@ class _Diagram:
             colour, width, dash = "#444444", 1.1, ""
         canvas.curve([start, end], tip=f"w = {value!r}", stroke=colour, width=width, dash=dash)
         if frozen is not None:
-            self._mark(canvas, (start[0] * 0.12 + end[0] * 0.88, start[1] * 0.12 + end[1] * 0.88), frozen)
+            self._mark(
+                canvas, (start[0] * 0.12 + end[0] * 0.88, start[1] * 0.12 + end[1] * 0.88), frozen
+            )
         if labelled:
-            text = self._symbol("w", b, target, source) if self.symbols else number(value, self.precision)
+            text = (
+                self._symbol("w", b, target, source)
+                if self.symbols
+                else number(value, self.precision)
+            )
             at = self._free_place(text, start, end, b - a, [(t, p) for t, p, _ in labels])
             labels.append((text, at, "#222222" if self.symbols else colour))
 
