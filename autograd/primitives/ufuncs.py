@@ -24,8 +24,6 @@ REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {}
 ACCUMULATIONS: dict[np.ufunc, Callable[..., Any]] = {}
 # Ufuncs constant almost everywhere; filled where they are declared.
 CONSTANT: set[np.ufunc] = set()
-# Methods that only ufuncs of two numbers have.
-BINARY_METHODS = ("reduce", "accumulate", "outer", "reduceat")
 # An element that occurs twice changes nothing.
 IDEMPOTENT = {np.maximum, np.minimum, np.fmax, np.fmin}
 
@@ -87,8 +85,6 @@ def call(
     outs = out if isinstance(out, tuple) else (out,) * ufunc.nout
     if where is True:
         value = f(*inputs)
-    elif ufunc.signature is not None:
-        raise TypeError(f"np.{ufunc.__name__} does not work element by element: it has no where=")
     else:
         mask = np.asarray(plain(where), bool)
         shape = np.broadcast_shapes(mask.shape, *(np.shape(x) for x in inputs))
@@ -252,8 +248,6 @@ def _dispatcher(method: str, handler: Callable[..., Any]) -> Callable[..., Any]:
     """The handler, but NumPy itself for ufuncs that are constant almost everywhere."""
 
     def dispatch(ufunc: np.ufunc, *args: Any, **kwargs: Any) -> Any:
-        if method in BINARY_METHODS and (ufunc.nin, ufunc.nout, ufunc.signature) != (2, 1, None):
-            raise ValueError(f"{method} is for ufuncs of two numbers, np.{ufunc.__name__} is not")
         if ufunc not in CONSTANT:
             return handler(ufunc, *args, **kwargs)
         out = kwargs.pop("out", None)
