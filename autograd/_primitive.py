@@ -106,10 +106,11 @@ class Primitive:
         # For each bit mask of inputs that need a gradient: which positions to save.
         self._keep: dict[int, tuple[bool, ...]] = {}
         self._shapes_wanted = False
-        plain = not (self.attributes or self.aux or self.variadic or self.n_outputs > 1 or is_view)
-        if plain and len(self.inputs) == 1:
+        simple = not (self.attributes or self.aux or self.variadic or self.n_outputs > 1 or is_view)
+        self._is_plain = simple and len(self.inputs) <= 2
+        if self._is_plain and len(self.inputs) == 1:
             self.call = _unary(self)
-        elif plain and len(self.inputs) == 2:
+        elif self._is_plain:
             self.call = _binary(self)
         else:
             self.call = _general(self)
@@ -172,7 +173,13 @@ class Primitive:
             self._rules[name] = rule
         self._keep.clear()
         self.vjp = self._fast_vjp() or self._vjp
-        self._shapes_wanted = self._shapes_wanted or "shapes" in rule.parameters
+        if "shapes" in rule.parameters:
+            if self._is_plain:
+                raise TypeError(
+                    f"the rule of {self.name} can ask for shapes only if the inputs are *arrays or "
+                    "there are settings; ask for the inputs' own shapes in a rule for each"
+                )
+            self._shapes_wanted = True
         return function
 
     def _fast_vjp(self) -> Callable[..., Sequence[Any]] | None:
@@ -528,12 +535,12 @@ def _binary(primitive: Primitive) -> Callable[..., Any]:
                 z = b.data
                 edge_b = (b._node or b) if b._requires_grad else None
             else:
-                z = b
+                z = b if not isinstance(b, list | tuple) else _asarray(b)
                 edge_b = None
         elif isinstance(b, Tensor):
             if b._view is not None:
                 b._view.refresh(b)
-            x = a
+            x = a if not isinstance(a, list | tuple) else _asarray(a)
             edge_a = None
             z = b.data
             edge_b = (b._node or b) if b._requires_grad else None

@@ -50,6 +50,7 @@ from nn.activation import (
     Threshold,
 )
 from nn.container import (
+    ChannelsLast,
     ModuleDict,
     ModuleList,
     ParameterDict,
@@ -78,6 +79,9 @@ from nn.dropout import (
     Dropout3d,
     FeatureAlphaDropout,
     GaussianNoise,
+    MonteCarlo,
+    VanillaDropout,
+    monte_carlo,
 )
 from nn.lazy import (
     LazyBatchNorm1d,
@@ -226,6 +230,7 @@ __all__ = [
     "CELU",
     "ChannelMaxPool",
     "ChannelShuffle",
+    "ChannelsLast",
     "CircularPad1d",
     "CircularPad2d",
     "CircularPad3d",
@@ -304,6 +309,7 @@ __all__ = [
     "Module",
     "ModuleDict",
     "ModuleList",
+    "MonteCarlo",
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
@@ -359,6 +365,7 @@ __all__ = [
     "Upsample",
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",
+    "VanillaDropout",
     "ZeroOneLoss",
     "ZeroPad1d",
     "ZeroPad2d",
@@ -367,6 +374,7 @@ __all__ = [
     "get_default_dtype",
     "init",
     "manual_seed",
+    "monte_carlo",
     "penalty",
     "set_default_dtype",
     "summary",

@@ -7,10 +7,17 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, SupportsIndex, overload
 
-from autograd import Tensor
+from autograd import Tensor, as_tensor
 from nn.module import Module, Parameter
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+__all__ = [
+    "ChannelsLast",
+    "ModuleDict",
+    "ModuleList",
+    "ParameterDict",
+    "ParameterList",
+    "Sequential",
+]
 
 
 class _Row(Module):
@@ -133,6 +140,32 @@ class Sequential(_Row):
         if not isinstance(other, Sequential):
             raise ValueError(f"only a Sequential can be added, got {type(other).__name__}")
         return Sequential(*self, *other)
+
+
+class ChannelsLast(Sequential):
+    """Modules for images with channels first, applied to images (N, H, W, C) and back.
+
+    Args:
+        args: as :class:`Sequential`'s.
+
+    An output without spatial axes, (N, features), is passed on as it is.
+
+    >>> import numpy as np, nn
+    >>> layer = nn.ChannelsLast(nn.Conv2d(3, 8, 3))
+    >>> layer(np.zeros((2, 6, 6, 3))).shape
+    (2, 4, 4, 8)
+    """
+
+    def forward(self, input: Any) -> Any:
+        """The last module's output, with its channels last."""
+        x = as_tensor(input)
+        if x.ndim < 3:
+            raise self._reject("images (N, …, C)", x)
+        out = super().forward(x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1)))
+        return out if out.ndim < 3 else out.transpose(0, *range(2, out.ndim), 1)
+
+    def _headline(self) -> str:
+        return "ChannelsLast(…)"
 
 
 class ModuleList(_Row):

@@ -179,9 +179,10 @@ class Flatten(Module):
 
     Args:
         start_dim, end_dim: first and last of the axes.
-        order: "C" runs through channels, rows, columns, as PyTorch and NumPy do; "F" runs
-            through them the other way round, with the first axis fastest, as column vectors are
-            stacked in the documents.
+        order: "C" runs through the axes as they are, the last fastest, as PyTorch and NumPy do:
+            channel by channel for images (N, C, H, W). "F" runs through them with the first
+            fastest. "NHWC" takes images whose channels come last, and gives what "C" gives for
+            the same images with channels first: channel by channel, row by row.
 
     >>> import numpy as np, nn
     >>> nn.Flatten()(np.zeros((5, 16, 4, 4))).shape
@@ -190,8 +191,8 @@ class Flatten(Module):
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1, order: str = "C") -> None:
         super().__init__()
-        if order not in ("C", "F"):
-            raise ValueError(f"order must be 'C' or 'F', got {order!r}")
+        if order not in ("C", "F", "NHWC"):
+            raise ValueError(f"order must be 'C', 'F' or 'NHWC', got {order!r}")
         self.start_dim = start_dim
         self.end_dim = end_dim
         self.order = order
@@ -207,6 +208,9 @@ class Flatten(Module):
             raise ShapeError("flatten() has invalid args: start_dim cannot come after end_dim")
         if self.order == "F":
             axes = (*range(start), *range(end, start - 1, -1), *range(end + 1, ndim))
+            x = x.transpose(axes) if x.ndim else x
+        elif self.order == "NHWC":
+            axes = (*range(start), end, *range(start, end), *range(end + 1, ndim))
             x = x.transpose(axes) if x.ndim else x
         length = math.prod(x.shape[start : end + 1])
         return x.reshape(*x.shape[:start], length, *x.shape[end + 1 :])

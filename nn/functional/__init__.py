@@ -48,6 +48,9 @@ from nn.functional._conv import (
     conv_transpose2d,
     conv_transpose3d,
     fold,
+    true_conv1d,
+    true_conv2d,
+    true_conv3d,
     unfold,
 )
 from nn.functional._distance import (
@@ -249,6 +252,9 @@ __all__ = [
     "threshold",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
+    "true_conv1d",
+    "true_conv2d",
+    "true_conv3d",
     "unfold",
     "upsample",
     "vector_norm",

@@ -19,6 +19,9 @@ __all__ = [
     "conv_transpose2d",
     "conv_transpose3d",
     "fold",
+    "true_conv1d",
+    "true_conv2d",
+    "true_conv3d",
     "unfold",
 ]
 
@@ -147,6 +150,54 @@ def conv3d(
 ) -> Tensor:
     """Cross-correlation of volumes (N, C, D, H, W) with kernels, see :func:`conv2d`."""
     return _conv_nd(3, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _true_conv_nd(
+    n: int, input: TensorLike, weight: TensorLike, bias: TensorLike | None, **options: Any
+) -> Tensor:
+    axes = tuple(range(-n, 0))
+    return _conv_nd(
+        n,
+        input,
+        np.flip(as_tensor(weight), axes),
+        bias,
+        options.get("stride", 1),
+        options.get("padding", 0),
+        options.get("dilation", 1),
+        options.get("groups", 1),
+    )
+
+
+def true_conv1d(
+    input: TensorLike, weight: TensorLike, bias: TensorLike | None = None, **options: Any
+) -> Tensor:
+    """Convolution as mathematics defines it: :func:`conv1d` with the kernel flipped."""
+    return _true_conv_nd(1, input, weight, bias, **options)
+
+
+def true_conv2d(
+    input: TensorLike, weight: TensorLike, bias: TensorLike | None = None, **options: Any
+) -> Tensor:
+    """Convolution as mathematics defines it: :func:`conv2d` with the kernel flipped.
+
+    Args:
+        options: stride, padding, dilation and groups.
+
+    >>> x = np.arange(1.0, 17).reshape(1, 1, 4, 4)
+    >>> w = np.array([[[[1.0, 2.0], [3.0, 4.0]]]])
+    >>> true_conv2d(x, w).numpy()[0, 0]
+    array([[ 26.,  36.,  46.],
+           [ 66.,  76.,  86.],
+           [106., 116., 126.]])
+    """
+    return _true_conv_nd(2, input, weight, bias, **options)
+
+
+def true_conv3d(
+    input: TensorLike, weight: TensorLike, bias: TensorLike | None = None, **options: Any
+) -> Tensor:
+    """Convolution as mathematics defines it: :func:`conv3d` with the kernel flipped."""
+    return _true_conv_nd(3, input, weight, bias, **options)
 
 
 def _conv_transpose_nd(

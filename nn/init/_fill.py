@@ -6,13 +6,16 @@ Every one takes ``generator=``, a ``numpy.random.Generator``, and else draws fro
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from autograd import Tensor
 from autograd.extend import generator as library_generator
 from autograd.extend import note_write
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 __all__ = [
     "bias_to_mean_",
@@ -39,7 +42,6 @@ __all__ = [
 ]
 
 T = TypeVar("T", bound=Tensor)
-Generator = np.random.Generator
 
 
 def _fill(tensor: T, values: Any) -> T:
