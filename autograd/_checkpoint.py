@@ -11,7 +11,7 @@ from autograd._graph import (
     STATE,
     WRITES,
     GraphError,
-    enable_grad,
+    Node,
     next_sequence,
     saved_tensors_hooks,
 )
@@ -84,23 +84,28 @@ class _Run:
                     f"place by {line}, so that the function cannot be called again to the same "
                     "effect; write `x = x + …` instead of changing x, or change a copy"
                 )
-        values: list[Any] = []
+        nodes: list[Node] = []
 
-        def keep(array: Any) -> Any:
-            values.append(array)
-            return array
+        def collect(node: Node, output: Any, inputs: Any) -> None:
+            nodes.append(node)
 
         random = generator().bit_generator
         state_now = random.state
         random.state = self.random_state
         outer = STATE.get()
-        STATE.set(outer.replace(scope=self.scope, watch=None))
+        STATE.set(
+            outer.replace(enabled=True, scope=self.scope, watch=collect, pack=None, unpack=None)
+        )
         try:
-            with enable_grad(), saved_tensors_hooks(keep, lambda array: array):
-                self.function(*self.args, **self.kwargs)
+            self.function(*self.args, **self.kwargs)
         finally:
             STATE.set(outer)
             random.state = state_now
+        values: list[Any] = []
+        for node in nodes:
+            if type(node.saved) is tuple:  # not packed by hooks inside, such as another checkpoint
+                WRITES.check(node, node.saved)
+                values += [value for value in node.saved if isinstance(value, np.ndarray)]
         if [(v.shape, v.dtype) for v in values] != self.kinds or not all(
             map(_agree, map(_some_of, values), self.samples)
         ):

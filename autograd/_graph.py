@@ -675,7 +675,7 @@ def backpropagate(
         if type(saved) is not tuple:
             saved = primitive.restore(node)
         if node.sequence < latest_write:
-            WRITES.check(node, saved)
+            WRITES.check(node, node.saved or ())
         if recording:
             saved = primitive.relink(node, saved)
         edges = node.edges
