@@ -69,8 +69,18 @@ def put(x: Any, /, index: Any, shape: Shape) -> Any:
     if _meets_none_twice(index):
         out[index] = x
     else:
-        np.add.at(out, index, x)
+        _add_at(out, index, x)
     return out
+
+
+def _add_at(out: np.ndarray, index: Any, x: np.ndarray) -> None:
+    """``np.add.at``, by places in the flattened array where that is several times faster."""
+    if out.ndim < 2 or x.size < 2048:
+        np.add.at(out, index, x)
+        return
+    places = np.arange(out.size).reshape(out.shape)[index]
+    values = np.broadcast_to(x, places.shape)
+    np.add.at(out.reshape(-1), places.reshape(-1), values.reshape(-1))
 
 
 @put.rule
@@ -178,7 +188,7 @@ def put_along_axis(x: Any, /, index: Any, axis: int, shape: Shape) -> Any:
     else:
         grid = list(np.ogrid[tuple(slice(n) for n in x.shape)])
         grid[axis] = index
-        np.add.at(out, tuple(grid), x)
+        _add_at(out, tuple(grid), x)
     return out
 
 
@@ -195,7 +205,7 @@ def _(g: Any, index: Any, axis: int, shape: Shape) -> Any:
 def add_slices(x: Any, /, index: Any, axis: int, shape: Shape) -> Any:
     """Zeros of ``shape`` with the k-th slice of x added at ``index[k]`` along an axis."""
     out = np.zeros(shape, x.dtype)
-    np.add.at(out, (slice(None),) * (axis % len(shape)) + (index,), x)
+    _add_at(out, (slice(None),) * (axis % len(shape)) + (index,), x)
     return out
 
 

@@ -152,3 +152,18 @@ def test_caller_may_change_index_arrays_afterwards() -> None:
     index[:] = 2
     y.backward()
     np.testing.assert_array_equal(x.grad.data, [2, 2, 1])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+def test_many_elements_read_more_than_once(dtype: Any) -> None:
+    rng = np.random.default_rng(2)
+    index = rng.integers(0, 40, 300)
+    x = Tensor(rng.normal(size=(40, 16)), True, dtype)
+    weights = rng.normal(size=(300, 16)).astype(dtype)
+    for read in (lambda: x[index], lambda: np.take(x, index, axis=0), lambda: x[index, :]):
+        x.grad = None
+        np.real(read() * weights).sum().backward()
+        expected = np.zeros(x.shape, dtype)
+        np.add.at(expected, index, np.conj(weights))
+        np.testing.assert_allclose(x.grad.data, expected, rtol=1e-5, atol=1e-5)
+        assert x.grad.dtype == dtype
