@@ -6,11 +6,8 @@ Markdown with LaTeX formulas.
 
 from __future__ import annotations
 
-import ast
-import linecache
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ import numpy as np
 
 from autograd._graph import GraphError
 from autograd._graphview import Graph, GraphEdge, GraphNode, shape_text
+from autograd._names import names_from_source
 
 __all__ = ["Explanation", "explain"]
 
@@ -204,35 +202,6 @@ def explain(
 # ------------------------------------------------------------------------------------------ names
 
 
-@lru_cache(maxsize=256)
-def _assigned(line: str) -> str | None:
-    """The variable on the left of a simple assignment, or None."""
-    try:
-        tree = ast.parse(line.strip())
-    except SyntaxError:
-        return None
-    if len(tree.body) == 1 and isinstance(tree.body[0], ast.Assign):
-        targets = tree.body[0].targets
-        if len(targets) == 1 and isinstance(targets[0], ast.Name):
-            return targets[0].id
-    return None
-
-
-def _names_from_source(graph: Graph) -> dict[str, str]:
-    """The last operation of a line ``z = …`` is called z; of a repeated line, its last."""
-    last: dict[str, str] = {}
-    for node in graph:
-        if node.kind == "operation" and node.source is not None and node.module is None:
-            last[node.source] = node.id
-    found: dict[str, str] = {}
-    for source, key in last.items():
-        file, _, number = source.rpartition(":")
-        name = _assigned(linecache.getline(file, int(number)))
-        if name is not None and name not in found.values():
-            found[key] = name
-    return found
-
-
 def _names_from_modules(graph: Graph) -> dict[str, str]:
     """W, b, z and a with the number of the layer, in a stack of Linear modules."""
     found: dict[str, str] = {}
@@ -283,7 +252,7 @@ class _Writer:
         self.output = outputs[-1] if outputs else None
 
     def _symbols(self) -> dict[str, str]:
-        names = {**_names_from_modules(self.graph), **_names_from_source(self.graph)}
+        names = {**_names_from_modules(self.graph), **names_from_source(self.graph)}
         symbols: dict[str, str] = {}
         taken: set[str] = set()
         count = 0

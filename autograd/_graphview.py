@@ -367,6 +367,18 @@ def failure(error: BaseException) -> tuple[str, tuple[Any, ...]] | None:
     return None
 
 
+def _module_that_raised(error: BaseException) -> str | None:
+    """The class of the innermost module whose method an error came through."""
+    found = None
+    trace = error.__traceback__
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        if hasattr(owner, "named_parameters"):
+            found = type(owner).__name__
+        trace = trace.tb_next
+    return found
+
+
 class _Builder:
     """Reads the engine's nodes once, in order, and gives each its place in a Graph."""
 
@@ -619,8 +631,11 @@ class _Builder:
         """Add the operation that raised, with what it was given."""
         found = failure(error)
         if found is None:
-            made = self._new("error", "operation", operation=type(error).__name__)
-            sources = [self._of[root] for root in self.roots]
+            stem = _module_that_raised(error) or type(error).__name__
+            made = self._new(stem, "operation", operation=stem)
+            sources = [self._of[root] for root in self.roots] or [
+                self._leaf(leaf, None) for leaf in self.bare
+            ]
         else:
             name, inputs = found
             made = self._new(name, "operation", operation=name)

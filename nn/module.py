@@ -831,9 +831,11 @@ def _identity(tensors: list[Tensor], hook: Callable[..., Any]) -> list[Tensor]:
     shapes = [t.shape for t in tensors]
 
     def unravelled(grads: tuple[Tensor, ...], grad_output: Tensor) -> tuple[Tensor, ...] | None:
-        given = tuple(g.reshape(shape) for g, shape in zip(grads, shapes, strict=True))
+        given = tuple(
+            None if g is None else g.reshape(shape) for g, shape in zip(grads, shapes, strict=True)
+        )
         changed = hook(given, grad_output)
-        return tuple(g.reshape(-1) for g in changed)
+        return tuple(None if g is None else g.reshape(-1) for g in changed)
 
     joined.node.register_hook(unravelled)  # type: ignore[union-attr]
     return parts

@@ -51,6 +51,7 @@ from optim.second_order import (
     scipy_minimize,
 )
 from optim.sgd import SGD
+from optim.trajectory import descend
 
 # isort: split
 from autograd.extend import mark_internal
@@ -85,6 +86,7 @@ __all__ = [
     "bfgs",
     "clip_grad_norm_",
     "clip_grad_value_",
+    "descend",
     "gauss_newton",
     "get_total_norm",
     "gradient_ascent",

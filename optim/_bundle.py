@@ -23,9 +23,11 @@ class Bundle:
     """
 
     def __init__(
-        self, members: list[Tensor], others: list[Tensor], states: list[dict[str, Any]]
+        self, params: list[Tensor], members: list[Tensor], states: list[dict[str, Any]]
     ) -> None:
-        self.others = others
+        inside = {id(p) for p in members}
+        self.params, self.count = params, len(params)
+        self.others = [p for p in params if id(p) not in inside]
         dtype = members[0].dtype
         total = sum(p.size for p in members)
         self.p = np.empty(total, dtype)
@@ -63,16 +65,20 @@ class Bundle:
                     if value.shape != p.shape or value.dtype != p.dtype:
                         break
                     kinds.append(key)
-                else:
+                elif isinstance(value, int | float):
                     kinds.append((key, value))
+                else:
+                    break
             else:
                 candidates.setdefault((p.dtype, tuple(kinds)), []).append(p)
         members = max(candidates.values(), key=len, default=[])
         if len(members) < 2:
             return None
-        inside = {id(p) for p in members}
-        others = [p for p in params if id(p) not in inside]
-        return cls(members, others, [states[p] for p in members])
+        return cls(params, members, [states[p] for p in members])
+
+    def serves(self, params: list[Tensor]) -> bool:
+        """Whether it was made for these parameters."""
+        return params is self.params and len(params) == self.count
 
     def gather(self) -> bool:
         """Copy values and gradients in; False if the members no longer march in step."""

@@ -145,7 +145,7 @@ class Optimizer:
         parameters = group["params"]
         written: list[Array] = []
         if bundle is not None:
-            if bundle.gather():
+            if bundle.serves(parameters) and bundle.gather():
                 self._apply(bundle.p, bundle.g, bundle.state, group)
                 bundle.scatter()
                 parameters = bundle.others
@@ -254,6 +254,8 @@ class Optimizer:
                 raise ValueError(f"{_called(p)} appears more than once among the parameters")
             known.add(id(p))
         group["params"] = entries
+        if isinstance(group.get("lr"), Tensor):
+            group["lr"] = group["lr"].item()
         for key, value in group.items():
             if value is required:
                 raise ValueError(f"a parameter group needs its own {key!r}, there is no default")

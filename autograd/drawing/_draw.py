@@ -13,6 +13,7 @@ import numpy as np
 
 from autograd._graph import GraphError, Node, enable_grad
 from autograd._graphview import Graph, build_graph
+from autograd._names import names_from_source
 from autograd._recording import record_values
 from autograd._tensor import Tensor, grad
 from autograd.drawing._figure import Figure, Options, make_figure
@@ -21,6 +22,7 @@ from autograd.drawing._svg import to_svg
 
 __all__ = ["Drawing", "draw"]
 
+NAMED = 500  # nodes up to which names are looked for in the source
 FORMATS = ("svg", "png", "pdf", "html", "dot", "mmd", "json", "txt")
 
 
@@ -45,7 +47,8 @@ def draw(
         what: a tensor, several in a list or tuple, a recording
             (:class:`autograd.record_values`), a :class:`~autograd.Graph`, a module, or a function.
         args: for a module or function, what to call it with. Arrays of floats become leaves named
-            like the function's parameters. The call is recorded with values; where its result has
+            like the function's parameters, and results like the variables they are assigned to. The
+            call is recorded with values; where its result has
             one element, gradients are computed too, without touching any ``.grad``. If the call
             raises, what was computed until then is drawn, the operation that failed is marked, and
             the exception is found in ``.error``.
@@ -95,6 +98,9 @@ def draw(
         graph, error = build_graph([what]), what.error
     elif callable(what) and not isinstance(what, Tensor):
         graph, error = _of_call(what, args)
+        if len(graph) <= NAMED:
+            for key, name in names_from_source(graph).items():
+                graph[key].name = name
     else:
         if args and all(isinstance(item, Tensor) for item in (what, *args)):
             what = (what, *args)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -291,16 +291,24 @@ class _Diagram:
     def _stand_aside(self) -> None:
         """Where lines skip layers, move the layers between up or down, out of their way."""
         home = dict(self.place)
-        shifts = sorted((step * 0.25 * ROW for step in range(-12, 13)), key=lambda s: (abs(s), s))
-        for _ in range(3):
-            for layer in range(1, len(self.sizes) - 1):
-                best, kept = -1.0, 0.0
-                for shift in shifts:
-                    self._shift(layer, shift, home)
-                    clear = min(self._clearance(), 1.6 * RADIUS)
-                    if clear > best + 1e-9:
-                        best, kept = clear, shift
-                self._shift(layer, kept, home)
+        layers = range(1, len(self.sizes) - 1)
+        shifts = sorted((step * 0.5 * ROW for step in range(-6, 7)), key=lambda s: (abs(s), s))
+
+        def worth(choice: Sequence[float]) -> tuple[float, float]:
+            for layer, shift in zip(layers, choice, strict=True):
+                self._shift(layer, shift, home)
+            # Room enough is enough; then what lies close together is best.
+            return min(self._clearance(), 1.6 * RADIUS), -sum(abs(shift) for shift in choice)
+
+        choice = [0.0] * len(layers)
+        if len(layers) <= 3:
+            choice = list(max(product(shifts, repeat=len(layers)), key=worth))
+        else:  # too many to try them all: one layer after the other
+            for _ in range(3):
+                for i in range(len(layers)):
+                    tried = [[*choice[:i], shift, *choice[i + 1 :]] for shift in shifts]
+                    choice = max(tried, key=worth)
+        worth(choice)
 
     def _shift(self, layer: int, shift: float, home: dict[tuple[int, int], Point]) -> None:
         for unit in self.shown[layer]:

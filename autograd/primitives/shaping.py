@@ -145,7 +145,8 @@ def _(g: Any, x_shape: Shape, y_ndim: int) -> Any:
 )
 def squeeze(x: Any, /, axis: Any = None) -> Any:
     """Axes of length one removed."""
-    return np.squeeze(x, axis)
+    y = np.squeeze(x, axis)
+    return y[...] if y is x else y  # a view of x, never x itself
 
 
 @squeeze.rule
@@ -171,9 +172,9 @@ def _(g: Any, axis: Any, x_ndim: int) -> Any:
 
 
 @primitive(view=True, batched=True, samples=(sample((2, 3), dtype=np.float64),))
-def astype(x: Any, /, dtype: Any, copy: bool = True) -> Any:
+def astype(x: Any, /, dtype: Any) -> Any:
     """The elements as another type; the gradient comes back in the type of x."""
-    return x.astype(dtype, copy=copy)
+    return x.astype(dtype)
 
 
 @astype.rule
@@ -184,7 +185,9 @@ def _(g: Any) -> Any:
 def _astype_method(self: Any, dtype: Any, copy: bool = True) -> Any:
     if np.dtype(dtype).kind not in "fc":
         return type(self)(self.data.astype(dtype))  # whole numbers carry no gradient
-    return astype.call(self, dtype=dtype, copy=copy)
+    if not copy and self.dtype == dtype:
+        return self
+    return astype.call(self, dtype)
 
 
 def _matrix_transpose(self: Any) -> Any:

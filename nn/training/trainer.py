@@ -212,7 +212,5 @@ def _with_bar(batches: Batches, label: str) -> Iterator[Batch]:
         yield from batches
         return
     total = len(batches) if isinstance(batches, Sized) else None
-    with tqdm(
-        batches, desc=label, total=total, leave=False, unit="batch", dynamic_ncols=True
-    ) as bar:
+    with tqdm(batches, desc=label, total=total, leave=False, unit="batch", disable=None) as bar:
         yield from bar

@@ -167,3 +167,29 @@ def test_many_elements_read_more_than_once(dtype: Any) -> None:
         np.add.at(expected, index, np.conj(weights))
         np.testing.assert_allclose(x.grad.data, expected, rtol=1e-5, atol=1e-5)
         assert x.grad.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        np.squeeze,
+        np.real,
+        np.ravel,
+        np.flip,
+        np.transpose,
+        lambda x: x.reshape(-1),
+        lambda x: np.expand_dims(x, 0),
+        lambda x: x.astype(float, copy=False),
+        lambda x: np.atleast_1d(x),
+        lambda x: np.split(x, 1)[0],
+        lambda x: np.moveaxis(x, 0, -1),
+        lambda x: np.rot90(np.atleast_2d(x), 0),
+    ],
+)
+def test_a_write_to_a_view_that_changes_nothing_reaches_its_base(view: Any) -> None:
+    leaf = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    base = leaf * 1
+    view(base)[...] = 7.0
+    changed = bool((base.data == 7).all())
+    (base * base).sum().backward()
+    np.testing.assert_array_equal(leaf.grad.data, [0, 0, 0] if changed else 2 * leaf.data)
