@@ -202,6 +202,12 @@ def test_at_kinks_and_limits(function: Any, at: Any, expected: list[float]) -> N
     assert slope(function, *at) == expected
 
 
+def test_a_step_has_gradient_zero_and_no_error() -> None:
+    x = Tensor([-1.0, 2.0], requires_grad=True)
+    np.heaviside(x, 0.5).sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [0, 0])
+
+
 def test_power_to_third_order_at_whole_exponents() -> None:
     x = Tensor([0.0, -1.5, 2.0], requires_grad=True)
     for exponent, third in ((5, [0, 135, 240]), (4, [0, -36, 48]), (3, [6, 6, 6])):
