@@ -282,9 +282,18 @@ class Primitive:
             if edge is None
             or (wanted is not None and edge not in wanted)
             or name in self.constant_inputs
-            else self._rules[name].apply(gradient, saved, node)
+            else self._rule_for(name, node).apply(gradient, saved, node)
             for name, edge in zip(self.inputs, edges, strict=True)
         ]
+
+    def _rule_for(self, name: str, node: Node) -> _Rule:
+        rule = self._rules.get(name)
+        if rule is None:
+            raise GraphError(
+                f"{self.name} has no rule for its input {name} ({node.source}); declare one with "
+                f'@{self.name}.rule("{name}")'
+            )
+        return rule
 
     def _fill_outputs(self, node: Node, gradients: list[Any]) -> list[Any]:
         """Zeros for the outputs that nothing was computed from."""
