@@ -15,20 +15,16 @@ Tensor([ 0.512, -1.024], requires_grad=True)
 from optim import _guard
 
 # isort: split
-from optim import line_search, lr_scheduler, swa_utils
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from autograd.extend import mark_internal
+from optim import lr_scheduler
 from optim.adam import Adam, AdamW
 from optim.adam_variants import Adamax, NAdam, RAdam
 from optim.adaptive import Adadelta, Adagrad, RMSprop
 from optim.asgd import ASGD
 from optim.classic import DeltaBarDelta, DeltaDelta, Momentum, PerParameterSGD, Quickprop
-from optim.flow import (
-    batch_size_at_temperature,
-    gradient_ascent,
-    gradient_flow,
-    scaled_lr,
-    sgd_temperature,
-    standard_error,
-)
 from optim.gradients import (
     GradientAccumulator,
     clip_grad_norm_,
@@ -36,35 +32,64 @@ from optim.gradients import (
     get_total_norm,
     layer_groups,
 )
-from optim.lbfgs import LBFGS
-from optim.linear_models import irls, perceptron
-from optim.lr_finder import LRFinder
 from optim.matrixwise import Adafactor, Muon
 from optim.optimizer import Optimizer
 from optim.rprop import Rprop
-from optim.second_order import (
-    bfgs,
-    gauss_newton,
-    levenberg_marquardt,
-    newton,
-    nonlinear_cg,
-    scipy_minimize,
-)
 from optim.sgd import SGD
-from optim.trajectory import descend
 
-# isort: split
-from autograd.extend import mark_internal
+if TYPE_CHECKING:
+    from optim import line_search, swa_utils
+    from optim.flow import (
+        batch_size_at_temperature,
+        gradient_ascent,
+        gradient_flow,
+        scaled_lr,
+        sgd_temperature,
+        standard_error,
+    )
+    from optim.lbfgs import LBFGS
+    from optim.linear_models import irls, perceptron
+    from optim.lr_finder import LRFinder
+    from optim.second_order import (
+        bfgs,
+        gauss_newton,
+        levenberg_marquardt,
+        newton,
+        nonlinear_cg,
+        scipy_minimize,
+    )
+    from optim.trajectory import descend
 
 mark_internal(__file__)
 del _guard, mark_internal
+
+# Loaded when first asked for, so that import stays fast: public name -> module that defines it.
+_LATER = {
+    "LBFGS": "lbfgs",
+    "LRFinder": "lr_finder",
+    "batch_size_at_temperature": "flow",
+    "bfgs": "second_order",
+    "descend": "trajectory",
+    "gauss_newton": "second_order",
+    "gradient_ascent": "flow",
+    "gradient_flow": "flow",
+    "irls": "linear_models",
+    "levenberg_marquardt": "second_order",
+    "line_search": "",
+    "newton": "second_order",
+    "nonlinear_cg": "second_order",
+    "perceptron": "linear_models",
+    "scaled_lr": "flow",
+    "scipy_minimize": "second_order",
+    "sgd_temperature": "flow",
+    "standard_error": "flow",
+    "swa_utils": "",
+}
 
 __all__ = [
     "ASGD",
     "LBFGS",
     "SGD",
-    "GradientAccumulator",
-    "LRFinder",
     "Adadelta",
     "Adafactor",
     "Adagrad",
@@ -73,12 +98,14 @@ __all__ = [
     "Adamax",
     "DeltaBarDelta",
     "DeltaDelta",
+    "GradientAccumulator",
+    "LRFinder",
     "Momentum",
-    "PerParameterSGD",
-    "Quickprop",
     "Muon",
     "NAdam",
     "Optimizer",
+    "PerParameterSGD",
+    "Quickprop",
     "RAdam",
     "RMSprop",
     "Rprop",
@@ -105,3 +132,18 @@ __all__ = [
     "standard_error",
     "swa_utils",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'optim' has no attribute {name!r}")
+    module = _LATER[name]
+    value = import_module(f"optim.{module or name}")
+    if module:
+        value = getattr(value, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

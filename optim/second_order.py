@@ -7,9 +7,8 @@ the parameters it reads (which are then changed in place).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from math import sqrt
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -32,8 +31,7 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Start: TypeAlias = TensorLike | Sequence[Tensor]
 
 
-@dataclass
-class Result:
+class Result(NamedTuple):
     """Where a minimiser arrived, and what it cost.
 
     Attributes:
@@ -56,9 +54,14 @@ class Result:
     message: str
     iterations: int
     evaluations: int
-    products: int = 0
-    path: Array = field(default_factory=lambda: np.empty((0, 0)), repr=False)
-    values: list[float] = field(default_factory=list, repr=False)
+    products: int
+    path: Array
+    values: list[float]
+
+    def __repr__(self) -> str:
+        shown = {name: value for name, value in self._asdict().items() if name != "path"}
+        shown["values"] = f"{len(self.values)} values"
+        return "Result(\n" + "".join(f"    {k}={v!r},\n" for k, v in shown.items()) + ")"
 
 
 class _Objective:

@@ -359,3 +359,11 @@ def test_repr_lists_the_groups():
     text = repr(optim.SGD([leaf(1)], lr=0.25))
     assert text.startswith("SGD (")
     assert "lr: 0.25" in text
+
+
+def test_every_public_name_is_there():
+    for name in optim.__all__:
+        assert getattr(optim, name) is getattr(optim, name)
+    assert set(optim.__all__) <= set(dir(optim))
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = optim.nothing
