@@ -757,7 +757,7 @@ class _BackwardWatch:
 
     def __init__(self, module: Module) -> None:
         self.module = module
-        self.latest: tuple[Tensor | None, ...] = ()
+        self.latest: tuple[Tensor | None, ...] | None = None
         self.slots: list[int] = []
         self.n_inputs = 0
 
@@ -804,6 +804,8 @@ class _BackwardWatch:
         full: list[Tensor | None] = [None] * self.n_inputs
         for i, g in zip(self.slots, grads, strict=True):
             full[i] = g
+        if self.latest is None:  # a second derivative passes here without passing the outputs
+            return grads
         changed = self._call(tuple(full))
         return tuple(changed[i] for i in self.slots)  # type: ignore[misc]
 
@@ -812,6 +814,7 @@ class _BackwardWatch:
             changed = hook(self.module, grad_input, self.latest)
             if changed is not None:
                 grad_input = changed if isinstance(changed, tuple) else (changed,)
+        self.latest = None
         return grad_input
 
 
