@@ -531,7 +531,8 @@ class Module:
         """
         state: OrderedDict[str, Any] = OrderedDict()
         for key, value in self._state_members(prefix):
-            state[key] = value if keep_vars else np.array(value.data)
+            # an unsettled lazy parameter has no shape, and says so here
+            state[key] = value if keep_vars else np.array(value.data).reshape(value.shape)
         return state
 
     def _state_members(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -244,9 +244,7 @@ LOSSES = [
     *losses("MultiMarginLoss", (_LOGITS, _LABELS)),
     *losses("MultiMarginLoss", (_LOGITS, _LABELS), p=2, margin=0.6, weight=_W4),
     case("MultiMarginLoss", on=(normal(4), np.array(1))),
-    *losses(
-        "MultiLabelMarginLoss", (normal(2, 4), np.array([[3, 0, -1, 1], [2, -1, -1, -1]]))
-    ),
+    *losses("MultiLabelMarginLoss", (normal(2, 4), np.array([[3, 0, -1, 1], [2, -1, -1, -1]]))),
     *losses("SoftMarginLoss", (_X, signs(5, 4))),
     *losses("MultiLabelSoftMarginLoss", (_X, _BITS)),
     *losses("MultiLabelSoftMarginLoss", (_X, _BITS), weight=_W4),

@@ -419,9 +419,7 @@ def test_a_path_goes_through_nested_modules():
 def test_nodes_know_their_module():
     net = Net()
     out = net(np.ones((1, 3)))
-    paths = {
-        edge.scope.path for edge in out.node.edges if getattr(edge, "scope", None) is not None
-    }
+    paths = {edge.scope.path for edge in out.node.edges if getattr(edge, "scope", None) is not None}
     assert paths == {"model.head"}
     assert autograd.is_grad_enabled()
     with pytest.raises(NotImplementedError, match="forward"):
