@@ -14,7 +14,6 @@ from autograd import (
     grad,
     gradcheck,
     gradgradcheck,
-    implements,
     primitive,
     sample,
 )
