@@ -354,10 +354,10 @@ def _link_label(graph: Graph, edge: GraphEdge, options: Options) -> str:
     if source.kind in ("operation", "output") and edge.shape is not None:
         words.append(shape_text(edge.shape))
     if options.edge_weight and edge.gradient_norm is not None:
-        words.append(f"‖g‖ {number(edge.gradient_norm, 2)}")
+        words.append(f"‖g‖ = {number(edge.gradient_norm, 2)}")
     if graph[edge.target].failed and not words:
         words.append(shape_text(edge.shape))
-    return "  ".join(words)
+    return ", ".join(words)
 
 
 def _label_links(figure: Figure) -> None:

@@ -63,7 +63,6 @@ def _model(drawing: Drawing) -> dict[str, Any]:
             "lane": _layout.LANE,
             "margin": _layout.MARGIN,
             "title": _layout.TITLE,
-            "aside": _layout.ASIDE,
             "straight": _layout.STRAIGHT,
             "font": FONT,
             "mono": MONO,
@@ -144,7 +143,7 @@ def _arrangement(
             KINDS.index(cell.kind),
             code[cell.key] if cell.kind == "child" else box_number[cell.key],
             cell.layer,
-            int(cell.feeds),
+            cell.pull,
         ]
         for cell in arrangement.cells
     ]

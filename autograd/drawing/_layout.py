@@ -25,7 +25,9 @@ SEPARATION = 22.0  # between two boxes of a layer
 LANE = 9.0  # width of an edge that passes through a layer
 MARGIN = 12.0  # inside a group, left, right and below
 TITLE = 24.0  # height of a group's title
-ASIDE = 0.02  # how much a parameter pulls at what reads it, against 1
+# How much arrays that enter pull at what reads them, against 1 for results: they stand beside the
+# main flow and do not bend it.
+PULL = {"leaf": 0.1, "parameter": 0.02, "constant": 0.02}
 STRAIGHT = 8.0  # how much the parts of an edge that crosses layers pull at each other
 
 
@@ -38,7 +40,7 @@ class Cell:
             passing through).
         key: the child's id, or the id of the box whose value passes.
         above, below: (cell, key of the value) pairs it is joined to in the neighbouring layers.
-        feeds: a parameter or constant: stands beside the main flow and does not bend it.
+        pull: how much it pulls sideways at what reads it.
     """
 
     kind: str
@@ -46,7 +48,7 @@ class Cell:
     layer: int = 0
     above: list[tuple[int, str]] = field(default_factory=list)
     below: list[tuple[int, str]] = field(default_factory=list)
-    feeds: bool = False
+    pull: float = 1.0
 
 
 @dataclass(slots=True)
@@ -78,9 +80,9 @@ def arrange(figure: Figure, everything: bool = False) -> dict[str, Arrangement]:
         for group, chain in figure.steps(link):
             if group in wanted:
                 wanted[group][chain] = None
-    aside = {key for key, box in figure.boxes.items() if box.form in ("parameter", "constant")}
+    pull = {key: PULL[box.form] for key, box in figure.boxes.items() if box.form in PULL}
     return {
-        key: _Group(figure.groups[key].children, list(wanted[key]), aside).arrange()
+        key: _Group(figure.groups[key].children, list(wanted[key]), pull).arrange()
         if everything or not figure.groups[key].folded
         else _ports_only(list(wanted[key]))
         for key in keys
@@ -101,9 +103,9 @@ class _Group:
         self,
         children: Sequence[str],
         chains: Sequence[tuple[str, str, str]],
-        aside: set[str],
+        pull: dict[str, float],
     ) -> None:
-        self.aside = aside
+        self.pull = pull
         self.cells: list[Cell] = []
         self.index: dict[tuple[str, str], int] = {}
         self.place = {key: position for position, key in enumerate(children)}
@@ -173,7 +175,7 @@ class _Group:
         for number in range(count):
             cell = self.cells[number]
             cell.layer = rank[number] - lowest + top
-            cell.feeds = cell.key in self.aside
+            cell.pull = self.pull.get(cell.key, 1.0)
         bottom = max((cell.layer for cell in self.cells[:count]), default=0) + 1
         for cell in self.cells[count:]:
             cell.layer = 0 if cell.kind == "in" else bottom
@@ -482,8 +484,8 @@ def _align(
             weight = 1.0
             if cell.kind == "lane" and cells[other].kind == "lane":
                 weight = STRAIGHT
-            elif side == "above" and cells[other].feeds:
-                weight = ASIDE
+            elif side == "above":
+                weight = cells[other].pull
             found.append((weight, x[other] + theirs - mine))
         return found
 
@@ -499,7 +501,7 @@ def _align(
                     found = found + pulls(number, "below" if downwards else "above")
                 total = sum(weight for weight, _ in found)
                 wanted.append(sum(w * at for w, at in found) / total if total else x[number])
-                weights.append(max(total, 0.01) * (ASIDE if cells[number].feeds else 1.0))
+                weights.append(max(total, 0.01) * cells[number].pull)
             for number, at in zip(
                 layer, _separate(wanted, weights, [widths[n] for n in layer]), strict=True
             ):

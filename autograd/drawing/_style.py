@@ -42,7 +42,7 @@ class Form:
 
 FORMS: dict[str, Form] = {
     "operation": Form("pill", "#f2f2f2", "#4d4d4d", 1.2, "", "ellipse", "operation"),
-    "leaf": Form("tag", "#d6eaf8", "#0072b2", 1.8, "", "cds", "leaf: an input"),
+    "leaf": Form("tag", "#d6eaf8", "#0072b2", 1.8, "", "invhouse", "leaf: an input"),
     "parameter": Form("hexagon", "#fdebc8", "#b87700", 1.8, "", "hexagon", "parameter"),
     "constant": Form("box", "#ffffff", "#7a7a7a", 1.2, "4 3", "box", "constant, no gradient"),
     "intermediate": Form("round", "#ffffff", "#56b4e9", 1.4, "", "box", "intermediate result"),

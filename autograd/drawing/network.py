@@ -7,7 +7,7 @@ Of wide layers only the first and last units are shown; convolutional networks a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import pairwise, product
 from typing import Any
 
@@ -294,7 +294,8 @@ class _Diagram:
         layers = range(1, len(self.sizes) - 1)
         shifts = sorted((step * 0.5 * ROW for step in range(-6, 7)), key=lambda s: (abs(s), s))
 
-        def worth(choice: Sequence[float]) -> tuple[float, float]:
+        def worth(choice: Iterable[float]) -> tuple[float, float]:
+            choice = list(choice)
             for layer, shift in zip(layers, choice, strict=True):
                 self._shift(layer, shift, home)
             # Room enough is enough; then what lies close together is best.

@@ -171,7 +171,7 @@
       for (const [other, value] of above ? a.above[cell] : a.below[cell]) {
         let weight = 1;
         if (a.cells[cell][0] === LANE && a.cells[other][0] === LANE) weight = K.straight;
-        else if (above && a.cells[other][3]) weight = K.aside;
+        else if (above) weight = a.cells[other][3];
         found.push([weight, x[other] + portOf(other, value, !above) - portOf(cell, value, above)]);
       }
     };
@@ -188,7 +188,7 @@
           if (both || !found.length) pulls(cell, !down, found);
           const total = found.reduce((sum, [weight]) => sum + weight, 0);
           wanted.push(total ? found.reduce((sum, [w, at]) => sum + w * at, 0) / total : x[cell]);
-          weights.push(Math.max(total, 0.01) * (a.cells[cell][3] ? K.aside : 1));
+          weights.push(Math.max(total, 0.01) * a.cells[cell][3]);
         }
         separate(wanted, weights, layer.map((cell) => widths[cell])).forEach((at, i) => {
           x[layer[i]] = at;
