@@ -168,8 +168,8 @@ class Optimizer:
             written.append(data)
         if written:
             note_write(*written)
-        if self.elementwise and index not in self._bundles:
-            self._bundles[index] = Bundle.of(group["params"], self.state)
+            if self.elementwise and index not in self._bundles:
+                self._bundles[index] = Bundle.of(group["params"], self.state)
 
     def _apply(self, p: Array, g: Array, state: State, group: Group) -> None:
         """Weight decay and ``maximize``, then the subclass's rule."""

@@ -22,11 +22,14 @@ __all__ = [
     "SWALR",
     "AveragedModel",
     "get_ema_avg_fn",
+    "get_ema_multi_avg_fn",
     "get_swa_avg_fn",
+    "get_swa_multi_avg_fn",
     "update_bn",
 ]
 
 Average: TypeAlias = Callable[[Array, Array, int], Array]
+MultiAverage: TypeAlias = Callable[[list[Array], list[Array], int], None]
 
 
 def get_swa_avg_fn() -> Average:
@@ -59,13 +62,35 @@ def get_ema_avg_fn(decay: float = 0.999) -> Average:
     return ema
 
 
+def get_swa_multi_avg_fn() -> MultiAverage:
+    """:func:`get_swa_avg_fn` for lists of arrays, in place."""
+    return _in_place(get_swa_avg_fn())
+
+
+def get_ema_multi_avg_fn(decay: float = 0.999) -> MultiAverage:
+    """:func:`get_ema_avg_fn` for lists of arrays, in place."""
+    return _in_place(get_ema_avg_fn(decay))
+
+
+def _in_place(average: Average) -> MultiAverage:
+    def update(averaged: list[Array], current: list[Array], number: int) -> None:
+        for ours, theirs in zip(averaged, current, strict=True):
+            # Counts, which are whole numbers, are averaged too, and rounded down.
+            ours[...] = np.asarray(average(ours, theirs, number)).astype(ours.dtype)
+
+    return update
+
+
 class AveragedModel:
     """A copy of a model that holds the average of the weights it was shown.
 
     Args:
         model: copied deeply; the copy is ``.module``.
-        avg_fn: from the average, the current weights and the number of models so far to the new
-            average; by default the plain mean (stochastic weight averaging).
+        device: for PyTorch's signature; only None and "cpu" are possible.
+        avg_fn: from the average, the current weights and the number of models so far, to the
+            new average; by default the plain mean (stochastic weight averaging).
+        multi_avg_fn: instead, gets lists of averages and of current weights, and that number;
+            changes the averages in place.
         use_buffers: average buffers too, instead of taking over the model's latest.
 
     Attributes:
@@ -94,11 +119,21 @@ class AveragedModel:
     """
 
     def __init__(
-        self, model: Any, avg_fn: Average | None = None, use_buffers: bool = False
+        self,
+        model: Any,
+        device: Any = None,
+        avg_fn: Average | None = None,
+        multi_avg_fn: MultiAverage | None = None,
+        use_buffers: bool = False,
     ) -> None:
+        check(device in (None, "cpu"), "device", device, "None or 'cpu'")
+        if avg_fn is not None and multi_avg_fn is not None:
+            raise ValueError("give avg_fn or multi_avg_fn, not both")
         self.module = deepcopy(model)
         self.n_averaged = 0
-        self.avg_fn = get_swa_avg_fn() if avg_fn is None else avg_fn
+        if multi_avg_fn is None:
+            multi_avg_fn = _in_place(get_swa_avg_fn() if avg_fn is None else avg_fn)
+        self.multi_avg_fn = multi_avg_fn
         self.use_buffers = use_buffers
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -114,19 +149,16 @@ class AveragedModel:
         pairs = list(zip(self.module.parameters(), model.parameters(), strict=True))
         buffers = list(zip(_buffers(self.module), _buffers(model), strict=True))
         averaged = pairs + (buffers if self.use_buffers else [])
-        for ours, theirs in averaged:
-            if self.n_averaged == 0:
-                ours.data[...] = theirs.data
-            else:
-                # Counts, which are whole numbers, are averaged too, and rounded down.
-                ours.data[...] = np.asarray(
-                    self.avg_fn(ours.data, theirs.data, self.n_averaged)
-                ).astype(ours.dtype)
-            note_write(ours.data)
-        if not self.use_buffers:
-            for ours, theirs in buffers:
-                ours.data[...] = theirs.data
-                note_write(ours.data)
+        if self.n_averaged > 0:
+            ours = [tensor.data for tensor, _ in averaged]
+            theirs = [tensor.data for _, tensor in averaged]
+            self.multi_avg_fn(ours, theirs, self.n_averaged)
+            copied = [] if self.use_buffers else buffers
+        else:
+            copied = pairs + buffers
+        for tensor, latest in copied:
+            tensor.data[...] = latest.data
+        note_write(*(tensor.data for tensor, _ in pairs + buffers))
         self.n_averaged += 1
 
     def train(self, mode: bool = True) -> AveragedModel:

@@ -150,9 +150,10 @@ def test_stochastic_weight_averaging():
     assert averaged.module is not model
 
 
-def test_exponential_average():
+@pytest.mark.parametrize("kind", ["avg_fn", "multi_avg_fn"])
+def test_exponential_average(kind):
     model = Model()
-    averaged = swa_utils.AveragedModel(model, swa_utils.get_ema_avg_fn(0.9))
+    averaged = swa_utils.AveragedModel(model, **{kind: getattr(swa_utils, f"get_ema_{kind}")(0.9)})
     expected = None
     for value in (1.0, 2.0, 5.0):
         model.weight.data[...] = value
