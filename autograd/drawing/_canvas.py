@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from autograd.drawing._style import text_width
-from autograd.drawing._svg import FONT
+from autograd.drawing._svg import FONT, escape
 
 __all__ = ["Canvas"]
 

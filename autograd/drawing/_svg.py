@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from xml.sax.saxutils import escape, quoteattr
+import re
+from xml.sax import saxutils
 
 from autograd.drawing._figure import Box, Group
 from autograd.drawing._scene import Command, Label, Scene, Stroke
 from autograd.drawing._style import COLOURS, FORMS, Form
 
-__all__ = ["to_svg"]
+__all__ = ["escape", "to_svg"]
+
+# What no XML document may contain, not even escaped.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+def escape(text: str) -> str:
+    """Any words as text of an XML document."""
+    return saxutils.escape(_FORBIDDEN.sub("\ufffd", text))
+
+
+def quoteattr(text: str) -> str:
+    """Any words as an attribute, with its quotes."""
+    return saxutils.quoteattr(_FORBIDDEN.sub("\ufffd", text))
+
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 MONO = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"

@@ -106,6 +106,7 @@ def _dot_group(group: Group) -> str:
 
 # ------------------------------------------------------------------------------------- Mermaid
 
+_ENTITIES = {"&": "&amp;", "#": "&num;", '"': "&quot;", "<": "&lt;", ">": "&gt;", "|": "&vert;"}
 _BRACKETS = {
     "pill": ('(["', '"])'),
     "tag": ('>"', '"]'),
@@ -125,8 +126,7 @@ def to_mermaid(figure: Figure) -> str:
         return numbers.setdefault(key, f"n{len(numbers)}")
 
     def words(lines: list[Any]) -> str:
-        text = "<br/>".join(line.text for line in lines)
-        return text.replace('"', "&quot;").replace("#", "&num;")
+        return "<br/>".join(_plain(line.text) for line in lines)
 
     rows = ["flowchart TB"]
     used: dict[str, list[str]] = {}
@@ -177,7 +177,10 @@ def to_mermaid(figure: Figure) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace('"', "&quot;").replace("|", "&#124;")
+    """Words that Mermaid does not take for its own signs, on one line."""
+    for sign, code in _ENTITIES.items():
+        text = text.replace(sign, code)
+    return " ".join(text.split())
 
 
 # ---------------------------------------------------------------------------------------- JSON

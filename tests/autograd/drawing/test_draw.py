@@ -479,6 +479,42 @@ def test_json_holds_the_graph():
     assert w["gradient"] == pytest.approx(np.asarray(graph["w"].gradient).tolist())
 
 
+@pytest.mark.parametrize(
+    "name", ['a "quoted" <b> & c', "back\\slash\\N", "zero\x00byte", "two\nlines", "|#;{}", "µ²→名"]
+)
+def test_any_name_can_be_drawn(name, tmp_path):
+    x = Tensor(1.0, requires_grad=True, name=name)
+    drawing = draw(x.exp(), title=name)
+    ElementTree.fromstring(drawing.to_svg())
+    for ending in ("html", "dot", "mmd", "json"):
+        drawing.save(tmp_path / f"graph.{ending}")
+    bare = re.sub(r'"(\\.|[^"\\])*"', "", drawing.to_dot())
+    assert bare.count("{") == bare.count("}") == 1
+    assert len(drawing.to_mermaid().splitlines()) == len(draw(x.exp()).to_mermaid().splitlines())
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.ones((0, 3)),
+        np.array(1 + 2j),
+        np.ones((2, 2), complex),
+        np.float32(3),
+        np.ones((2, 3, 4)),
+    ],
+    ids=str,
+)
+def test_any_array_can_be_drawn(array):
+    drawing = draw(lambda x: x * 2.0, np.asarray(array))
+    ElementTree.fromstring(drawing.to_svg())
+    json.loads(drawing.graph.to_json())
+
+
+def test_a_single_leaf_can_be_drawn():
+    svg = draw(Tensor([1.0, 2.0], requires_grad=True, name="alone")).to_svg()
+    assert "alone" in words(svg)
+
+
 def test_json_survives_nan():
     with np.errstate(invalid="ignore"):
         graph = (Tensor([np.nan, np.inf, 1.0], requires_grad=True) * 2.0).graph

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from autograd import draw
+from autograd import Tensor, draw
 
 from .browser import CHROMIUM, Browser
 from .samples import neuron, stack, tangle
@@ -192,6 +192,30 @@ def test_gradients_accumulate_where_a_value_is_used_again(open_page):
     assert seen[0] == ""
     assert seen[1].startswith("2 of 3: [2 -4]")  # from x * x, both at once
     assert seen[-1] == "∂L/∂x = [2.125 -3.938]"
+
+
+def pages():
+    """Drawings that lack something the page could rely on."""
+    x = Tensor([1.0, 2.0], requires_grad=True, name="x")
+    loss = (x * x).sum() + x.sum()
+    loss.backward()
+    yield draw(loss)  # nothing recorded
+    yield draw(Tensor(1.0, requires_grad=True))  # a single box
+    yield draw(lambda a: (a @ np.ones((5, 2))).sum(), np.ones((2, 3)))  # failed
+    yield draw(lambda a: np.tanh(a).sum(), np.ones(40), edge_weight="gradient", direction="both")
+    q, r = np.linalg.qr(Tensor(np.eye(2), requires_grad=True))
+    yield draw(q, r, direction="backward")
+
+
+@pytest.mark.parametrize("i", range(5))
+def test_every_step_of_every_page(open_page, i):
+    drawing = list(pages())[i]
+    browser = open_page(drawing)
+    assert boxes(browser).keys() == {item.id for item, _ in drawing.scene.boxes}
+    for _ in range(2 * len(drawing.graph) + 2):
+        browser.click("#next")
+    assert browser.errors == []
+    assert len(boxes(browser)) == len(drawing.scene.boxes)
 
 
 def test_zoom_and_pan(open_page):
