@@ -48,16 +48,10 @@ if TYPE_CHECKING:
         standard_error,
     )
     from optim.lbfgs import LBFGS
+    from optim.least_squares import gauss_newton, levenberg_marquardt
     from optim.linear_models import irls, perceptron
     from optim.lr_finder import LRFinder
-    from optim.second_order import (
-        bfgs,
-        gauss_newton,
-        levenberg_marquardt,
-        newton,
-        nonlinear_cg,
-        scipy_minimize,
-    )
+    from optim.second_order import bfgs, newton, nonlinear_cg, scipy_minimize
     from optim.trajectory import descend
 
 mark_internal(__file__)
@@ -70,11 +64,11 @@ _LATER = {
     "batch_size_at_temperature": "flow",
     "bfgs": "second_order",
     "descend": "trajectory",
-    "gauss_newton": "second_order",
+    "gauss_newton": "least_squares",
     "gradient_ascent": "flow",
     "gradient_flow": "flow",
     "irls": "linear_models",
-    "levenberg_marquardt": "second_order",
+    "levenberg_marquardt": "least_squares",
     "line_search": "",
     "newton": "second_order",
     "nonlinear_cg": "second_order",

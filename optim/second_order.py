@@ -1,4 +1,4 @@
-"""Minimisers that use curvature: Newton, BFGS, conjugate gradients, nonlinear least squares.
+"""Minimisers that use curvature: Newton, BFGS, conjugate gradients, and SciPy's.
 
 Each is a function that goes all the way, given a function of a Tensor and a start, or a closure and
 the parameters it reads (which are then changed in place).
@@ -6,200 +6,18 @@ the parameters it reads (which are then changed in place).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import sqrt
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from autograd import Tensor, TensorLike, enable_grad, grad
-from optim._flat import FlatParameters
+from autograd import Tensor
+from optim._objective import FLAT_ENOUGH, STUCK, Array, Log, Objective, Result, Start
 from optim._options import check
 from optim.line_search import Point, strong_wolfe
 
-__all__ = [
-    "Result",
-    "bfgs",
-    "gauss_newton",
-    "levenberg_marquardt",
-    "newton",
-    "nonlinear_cg",
-    "scipy_minimize",
-]
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-Start: TypeAlias = TensorLike | Sequence[Tensor]
-
-
-class Result(NamedTuple):
-    """Where a minimiser arrived, and what it cost.
-
-    Attributes:
-        x: the point, in the start's shape; of several parameters, one vector.
-        fun: the function's value there.
-        gradient: at x, as one vector.
-        converged: whether the stopping rule was met.
-        message: why it stopped.
-        iterations: number of steps.
-        evaluations: of the function with its gradient (or residuals with their Jacobian).
-        products: Hessian-vector products.
-        path: the points from the start on, as vectors, of shape (iterations + 1, n).
-        values: the function along the path.
-    """
-
-    x: Array
-    fun: float
-    gradient: Array
-    converged: bool
-    message: str
-    iterations: int
-    evaluations: int
-    products: int
-    path: Array
-    values: list[float]
-
-    def __repr__(self) -> str:
-        shown = {name: value for name, value in self._asdict().items() if name != "path"}
-        shown["values"] = f"{len(self.values)} values"
-        return "Result(\n" + "".join(f"    {k}={v!r},\n" for k, v in shown.items()) + ")"
-
-
-class _Objective:
-    """A function of one vector, made of what the user gave; counts how often it is called."""
-
-    def __init__(self, f: Callable[..., Tensor], x0: Start) -> None:
-        if isinstance(x0, list | tuple) and x0 and all(isinstance(p, Tensor) for p in x0):
-            self.params: list[Tensor] = [p for p in x0 if isinstance(p, Tensor)]
-            for p in self.params:
-                if not (p.is_leaf and p.requires_grad):
-                    raise ValueError("parameters to minimise over must be leaves that require_grad")
-            self.shape: tuple[int, ...] | None = None
-            self.call = f
-        else:
-            start = Tensor(x0)
-            if start.dtype.kind != "f":
-                start = Tensor(start.data.astype(float))
-            variable = start.requires_grad_()
-            self.params = [variable]
-            self.shape = variable.shape
-            self.call = lambda: f(variable)
-        self.flat = FlatParameters(self.params)
-        self.start = self.flat.values()
-        self.evaluations = 0
-        self.products = 0
-        # The point where a gradient was last recorded, and that gradient; void once x moves on.
-        self._recorded: tuple[Array, float, Sequence[Tensor | None]] | None = None
-
-    def _run(self, x: Array) -> Tensor:
-        self._recorded = None
-        self.flat.assign(x)
-        self.evaluations += 1
-        with enable_grad():
-            return self.call()
-
-    def slope(self, x: Array, recording: bool = False) -> tuple[float, Array]:
-        """Value and gradient at ``x``."""
-        output = self._run(x)
-        gradient = grad(output, self.params, create_graph=recording, allow_unused=True)
-        value = float(output.item())
-        if recording:
-            self._recorded = x.copy(), value, gradient
-        return value, self.flat.gradients(gradient)
-
-    def along(
-        self, x: Array, direction: Array, recording: bool = False
-    ) -> Callable[[float], Point]:
-        """The function on a line, for a line search."""
-
-        def evaluate(t: float) -> Point:
-            value, gradient = self.slope(x + t * direction, recording)
-            return Point(t, value, float(gradient @ direction), gradient)
-
-        return evaluate
-
-    def is_recorded(self, x: Array) -> bool:
-        """Whether products with the Hessian at ``x`` are possible as things stand."""
-        return self._recorded is not None and np.array_equal(self._recorded[0], x)
-
-    def curvature(self, x: Array) -> tuple[float, Array, Callable[[Array], Array]]:
-        """Value, gradient, and the Hessian's product with any vector, at ``x``."""
-        if not self.is_recorded(x):
-            self.slope(x, recording=True)
-        assert self._recorded is not None
-        _, value, gradient = self._recorded
-        recorded = [(g, i) for i, g in enumerate(gradient) if g is not None and g.requires_grad]
-
-        def product(vector: Array) -> Array:
-            self.products += 1
-            if not recorded:
-                return np.zeros_like(vector)
-            parts = self.flat.split(vector)
-            rows = grad(
-                [g for g, _ in recorded],
-                self.params,
-                grad_outputs=[parts[i].astype(g.dtype) for g, i in recorded],
-                retain_graph=True,
-                allow_unused=True,
-            )
-            return self.flat.gradients(rows)
-
-        return value, self.flat.gradients(gradient), product
-
-    def residuals(self, x: Array) -> tuple[Array, Array]:
-        """The residuals as a vector and their Jacobian, of shape (m, n)."""
-        output = self._run(x)
-        m = output.size
-        jacobian = np.zeros((m, self.flat.size), self.flat.dtype)
-        if output.requires_grad:
-            seed = np.zeros(m, output.dtype)
-            for row in range(m):
-                seed[row] = 1
-                rows = grad(
-                    output,
-                    self.params,
-                    seed.reshape(output.shape),
-                    retain_graph=row < m - 1,
-                    allow_unused=True,
-                )
-                jacobian[row] = self.flat.gradients(rows)
-                seed[row] = 0
-        return output.data.ravel(), jacobian
-
-    def shaped(self, x: Array) -> Array:
-        self.flat.assign(x)  # a line search may have left the parameters elsewhere
-        return x.copy() if self.shape is None else x.reshape(self.shape).copy()
-
-
-class _Log:
-    """What a minimiser has done so far."""
-
-    def __init__(self, objective: _Objective, value: float) -> None:
-        self.objective = objective
-        self.path = [objective.start]
-        self.values = [value]
-
-    def add(self, x: Array, value: float) -> None:
-        self.path.append(x)
-        self.values.append(value)
-
-    def result(self, gradient: Array, message: str | None, max_iter: int) -> Result:
-        objective = self.objective
-        return Result(
-            x=objective.shaped(self.path[-1]),
-            fun=self.values[-1],
-            gradient=gradient,
-            converged=message is not None and not message.startswith("no progress"),
-            message=message or f"not converged after {max_iter} iterations",
-            iterations=len(self.path) - 1,
-            evaluations=objective.evaluations,
-            products=objective.products,
-            path=np.stack(self.path),
-            values=self.values,
-        )
-
-
-_FLAT_ENOUGH = "the gradient is below the tolerance"
-_STUCK = "no progress: the line search found no lower point"
+__all__ = ["Result", "bfgs", "newton", "nonlinear_cg", "scipy_minimize"]
 
 
 def newton(
@@ -234,10 +52,10 @@ def newton(
     >>> result.converged, result.x.round(8).tolist()
     (True, [1.0, 1.0])
     """
-    objective = _Objective(f, x0)
+    objective = Objective(f, x0)
     x = objective.start
     value, g, product = objective.curvature(x)
-    log, message = _Log(objective, value), None
+    log, message = Log(objective, value), None
     limit = 10 * len(x) if max_products is None else max_products
     for _ in range(max_iter):
         if np.abs(g).max() <= tolerance:
@@ -248,13 +66,13 @@ def newton(
         line = objective.along(x, direction, recording=True)
         found, _ = strong_wolfe(line, start, noise=_rounding(value))
         if found.t == 0:
-            message = _STUCK
+            message = STUCK
             break
         x = x + found.t * direction
         value, g, product = objective.curvature(x)
         log.add(x, value)
     if np.abs(g).max() <= tolerance:
-        message = _FLAT_ENOUGH
+        message = FLAT_ENOUGH
     return log.result(g, message, max_iter)
 
 
@@ -310,10 +128,10 @@ def bfgs(
     >>> bfgs(valley, [1.0, 1.0]).x.round(6) + 0.0
     array([0., 0.])
     """
-    objective = _Objective(f, x0)
+    objective = Objective(f, x0)
     x = objective.start
     value, g = objective.slope(x)
-    log, message = _Log(objective, value), None
+    log, message = Log(objective, value), None
     inverse = np.eye(len(x), dtype=x.dtype)
     for iteration in range(max_iter):
         if np.abs(g).max() <= tolerance:
@@ -327,7 +145,7 @@ def bfgs(
         start = Point(0.0, value, slope, g)
         found, _ = strong_wolfe(objective.along(x, direction), start, t, noise=_rounding(value))
         if found.t == 0:
-            message = _STUCK
+            message = STUCK
             break
         s, y = found.t * direction, found.gradient - g
         x, value, g = x + s, found.value, found.gradient
@@ -340,7 +158,7 @@ def bfgs(
             inverse += (1 + float(y @ hy) / ys) / ys * np.outer(s, s)
             inverse -= (np.outer(hy, s) + np.outer(s, hy)) / ys
     if np.abs(g).max() <= tolerance:
-        message = _FLAT_ENOUGH
+        message = FLAT_ENOUGH
     return log.result(g, message, max_iter)
 
 
@@ -373,10 +191,10 @@ def nonlinear_cg(
     """
     formulas = ("polak-ribiere", "fletcher-reeves")
     check(formula in formulas, "formula", formula, f"one of {formulas}")
-    objective = _Objective(f, x0)
+    objective = Objective(f, x0)
     x = objective.start
     value, g = objective.slope(x)
-    log, message = _Log(objective, value), None
+    log, message = Log(objective, value), None
     direction = -g
     t = min(1.0, 1.0 / max(float(np.abs(g).sum()), 1e-300))
     for _ in range(max_iter):
@@ -391,7 +209,7 @@ def nonlinear_cg(
         found, _ = strong_wolfe(line, start, t, c2=0.02, noise=_rounding(value))
         if found.t == 0:
             if (direction == -g).all():
-                message = _STUCK
+                message = STUCK
                 break
             direction = -g
             continue
@@ -405,135 +223,8 @@ def nonlinear_cg(
         # As great a first-order change as last time is a good first guess.
         t = found.t * slope / following if following < 0 else 1.0
     if np.abs(g).max() <= tolerance:
-        message = _FLAT_ENOUGH
+        message = FLAT_ENOUGH
     return log.result(g, message, max_iter)
-
-
-# ---------------------------------------------------------------------------------- least squares
-
-
-def gauss_newton(
-    residuals: Callable[..., Tensor],
-    x0: Start,
-    *,
-    tolerance: float = 1e-10,
-    max_iter: int = 100,
-) -> Result:
-    """Minimise ½ |r(x)|² by repeated linear least squares: J d ≈ −r.
-
-    JᵀJ stands for the Hessian, which is right where residuals are small or nearly linear. A step
-    is halved until the sum falls. The Jacobian is formed, with one backward pass per residual.
-
-    Args:
-        residuals: of a Tensor, to a Tensor of any shape; or a closure of no arguments.
-        x0: where to start; for a closure, the list of leaf Tensors it reads, changed in place.
-        tolerance: of the largest element of the gradient Jᵀr.
-        max_iter: steps at most.
-
-    Returns:
-        A :class:`Result`, with ``fun`` = ½ |r|².
-
-    Source: Nocedal & Wright, "Numerical Optimization", section 10.3.
-
-    >>> t = np.array([0.0, 1.0, 2.0, 3.0])
-    >>> fit = gauss_newton(lambda w: w[0] * np.exp(w[1] * t) - 2 * np.exp(-0.5 * t), [1.0, 0.0])
-    >>> fit.x.round(8)
-    array([ 2. , -0.5])
-    """
-    objective = _Objective(residuals, x0)
-    x = objective.start
-    r, jacobian = objective.residuals(x)
-    value = 0.5 * float(r @ r)
-    log, message = _Log(objective, value), None
-    for _ in range(max_iter):
-        if np.abs(jacobian.T @ r).max() <= tolerance:
-            break
-        step = np.linalg.lstsq(jacobian, -r, rcond=None)[0]
-        share = 1.0
-        while share > 1e-10:
-            new_r, new_jacobian = objective.residuals(x + share * step)
-            new_value = 0.5 * float(new_r @ new_r)
-            if new_value < value:
-                break
-            share /= 2
-        else:
-            message = _STUCK
-            break
-        x, value, r, jacobian = x + share * step, new_value, new_r, new_jacobian
-        log.add(x, value)
-    gradient = jacobian.T @ r
-    if np.abs(gradient).max() <= tolerance:
-        message = _FLAT_ENOUGH
-    return log.result(gradient, message, max_iter)
-
-
-def levenberg_marquardt(
-    residuals: Callable[..., Tensor],
-    x0: Start,
-    *,
-    tolerance: float = 1e-10,
-    max_iter: int = 200,
-    damping: float = 1e-3,
-) -> Result:
-    """Minimise ½ |r(x)|² by Gauss–Newton steps that are damped while they do not pay.
-
-    (JᵀJ + μ D) d = −Jᵀr with D = diag(JᵀJ): μ → 0 is Gauss–Newton, a large μ a short step down the
-    gradient. μ follows the ratio of the decrease found to the decrease that the model foretold.
-
-    Args:
-        residuals, x0: as for :func:`gauss_newton`.
-        tolerance: of the largest element of the gradient Jᵀr.
-        max_iter: trials at most.
-        damping: μ at the start, > 0.
-
-    Returns:
-        A :class:`Result`, with ``fun`` = ½ |r|².
-
-    Source: Levenberg 1944; Marquardt 1963; Nielsen 1999 for the control of μ.
-
-    >>> fit = levenberg_marquardt(
-    ...     lambda x: np.stack([10 * (x[1] - x[0] ** 2), 1 - x[0]]), [-1.2, 1.0]
-    ... )  # Rosenbrock's function as a sum of squares
-    >>> fit.converged, fit.x.round(6).tolist()
-    (True, [1.0, 1.0])
-    """
-    check(damping > 0, "damping", damping, "a number > 0")
-    objective = _Objective(residuals, x0)
-    x = objective.start
-    r, jacobian = objective.residuals(x)
-    value = 0.5 * float(r @ r)
-    log, message = _Log(objective, value), None
-    mu, growth = damping, 2.0
-    for _ in range(max_iter):
-        gradient = jacobian.T @ r
-        if np.abs(gradient).max() <= tolerance:
-            break
-        scale = np.sqrt(np.maximum((jacobian * jacobian).sum(axis=0), 1e-30))
-        # Least squares with the damping as further rows: JᵀJ would square the condition number.
-        stacked = np.vstack([jacobian, np.diag(sqrt(mu) * scale)])
-        step = np.linalg.lstsq(stacked, np.concatenate([-r, np.zeros(len(x))]), rcond=None)[0]
-        foretold = 0.5 * float(step @ (mu * scale**2 * step - gradient))
-        new_r, new_jacobian = objective.residuals(x + step)
-        new_value = 0.5 * float(new_r @ new_r)
-        ratio = (value - new_value) / foretold if foretold > 0 else -1.0
-        if new_value < value and ratio > 0:
-            x, value, r, jacobian = x + step, new_value, new_r, new_jacobian
-            log.add(x, value)
-            mu *= max(1 / 3, 1 - (2 * ratio - 1) ** 3)
-            growth = 2.0
-        else:
-            mu *= growth
-            growth *= 2
-            if mu > 1e30:
-                message = _STUCK
-                break
-    gradient = jacobian.T @ r
-    if np.abs(gradient).max() <= tolerance:
-        message = _FLAT_ENOUGH
-    return log.result(gradient, message, max_iter)
-
-
-# ----------------------------------------------------------------------------------------- SciPy
 
 
 def scipy_minimize(
@@ -560,7 +251,7 @@ def scipy_minimize(
         from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
         raise ImportError("scipy_minimize needs SciPy: pip install scipy") from error
-    objective = _Objective(f, x0)
+    objective = Objective(f, x0)
     slopes = method.lower() not in ("nelder-mead", "powell", "cobyla", "cobyqa")
     if method.lower() in ("newton-cg", "trust-ncg", "trust-krylov", "trust-constr"):
         # The products with one point's Hessian all use the graph recorded there once.
