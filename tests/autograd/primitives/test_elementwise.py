@@ -69,6 +69,10 @@ BINARY: list[tuple[np.ufunc, tuple[float, float]]] = [
     (np.remainder, POSITIVE),
     (np.fmod, POSITIVE),
 ]
+LINEAR = (
+    *("deg2rad", "radians", "rad2deg", "degrees"),
+    *("negative", "positive", "absolute", "fabs", "conjugate"),
+)
 HOLOMORPHIC = [
     np.exp,
     np.log,
@@ -97,6 +101,34 @@ def named(pair: Any) -> str:
 def test_of_one_array(agrees: Check, draw: Any, pair: Any, shape: tuple[int, ...]) -> None:
     ufunc, (low, high) = pair
     agrees(ufunc, draw(shape, low=low, high=high))
+
+
+def derivative(function: Any, order: int) -> Any:
+    """The derivative of some order of a function of one number, as a function of tensors."""
+
+    def differentiated(x: Tensor) -> Tensor:
+        y = function(x)
+        for _ in range(order):
+            (y,) = grad(y.sum(), x, create_graph=True)
+        return y
+
+    return differentiated
+
+
+@pytest.mark.parametrize(
+    "pair", [p for p in UNARY if p[0].__name__ not in LINEAR and p[0] is not np.square], ids=named
+)
+def test_third_and_fourth_derivative(draw: Any, pair: Any) -> None:
+    ufunc, (low, high) = pair
+    low, high = low + 0.1 * (high - low), high - 0.1 * (high - low)
+    x, step = draw((4,), low=low, high=high), 1e-5
+    for order in (3, 4):
+        below, above = (
+            derivative(ufunc, order - 1)(Tensor(x + s, requires_grad=True)).data
+            for s in (-step, step)
+        )
+        got = derivative(ufunc, order)(Tensor(x, requires_grad=True)).data
+        np.testing.assert_allclose(got, (above - below) / (2 * step), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("pair", BINARY, ids=named)
