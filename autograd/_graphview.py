@@ -399,6 +399,7 @@ class _Builder:
         self.edges: list[GraphEdge] = []
         self.modules: dict[int, GraphModule] = {}  # by identity of the scope
         self._calls: dict[str, int] = {}
+        self._model: Any = None  # the first module that no other called, once met
         self._counts: dict[str, int] = {}
         self._of: dict[Any, GraphNode] = {}
         self._leaves: dict[int, GraphNode] = {}
@@ -604,7 +605,7 @@ class _Builder:
             at = at.parent
         for call in reversed(pending):
             parent = self.modules[id(call.parent)] if call.parent is not None else None
-            name = call.parts()[-1]
+            name = call.parts()[-1] if parent else self._outermost(call)
             path = f"{parent.path}.{name}" if parent else name
             inside = f"{parent.id}.{name}" if parent else name
             count = self._calls[inside] = self._calls.get(inside, 0) + 1
@@ -615,6 +616,13 @@ class _Builder:
             )
             self._alive.append(call)
         return self.modules[id(scope)].id
+
+    def _outermost(self, call: Scope) -> str:
+        """Of modules that no other called the first is the model, the others go by their class."""
+        module = call.module() or call
+        if self._model is None:
+            self._model = module
+        return call.parts()[0] if module is self._model else call.label
 
     def _common(self, a: str | None, b: str | None) -> str | None:
         """The innermost module call around both."""

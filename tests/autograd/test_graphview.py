@@ -128,6 +128,15 @@ def test_modules():
         graph.subgraph("model.9")
 
 
+def test_a_loss_beside_the_model_goes_by_its_class():
+    model, loss = nn.Linear(2, 3), nn.MSELoss()
+    x, y = np.ones((4, 2), np.float32), np.zeros((4, 3), np.float32)
+    assert list(loss(model(x), y).graph.modules) == ["model", "MSELoss"]
+    assert list(nn.MSELoss()(model(x), y).graph.modules) == ["model", "MSELoss"]  # gone by now
+    graph = model(model(np.ones((4, 2), np.float32))[:, :2]).graph
+    assert list(graph.modules) == ["model", "model@2"]
+
+
 def test_lookup_errors_name_the_choices():
     x = Tensor(1.0, requires_grad=True, name="same")
     y = Tensor(1.0, requires_grad=True, name="same")
