@@ -16,18 +16,16 @@ from autograd import primitives as _primitives
 from autograd._anomaly import AnomalyError, detect_anomaly
 from autograd._check import GradcheckError, gradcheck, gradgradcheck
 from autograd._checkpoint import checkpoint
-from autograd._graph import (
-    GraphError,
-    Node,
-    RemovableHandle,
+from autograd._graph import GraphError, Node, RemovableHandle
+from autograd._lazy import READERS as _READERS
+from autograd._lazy import load as _load
+from autograd._modes import (
     enable_grad,
     is_grad_enabled,
     no_grad,
     saved_tensors_hooks,
     set_grad_enabled,
 )
-from autograd._lazy import READERS as _READERS
-from autograd._lazy import load as _load
 from autograd._primitive import Primitive, Sample, implements, primitive, sample
 from autograd._random import generator, manual_seed
 from autograd._tensor import Tensor, TensorLike, as_tensor, grad, tensor

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from autograd._graph import STATE, Node, State
+from autograd._graph import Node
+from autograd._modes import STATE, State
 
 __all__ = ["AnomalyError", "detect_anomaly"]
 

@@ -7,16 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from autograd._graph import (
-    STATE,
-    WRITES,
-    GraphError,
-    Node,
-    next_sequence,
-    saved_tensors_hooks,
-)
+from autograd._graph import GraphError, Node, next_sequence
+from autograd._modes import STATE, saved_tensors_hooks
 from autograd._random import generator
 from autograd._tensor import Tensor
+from autograd._writes import WRITES
 
 __all__ = ["checkpoint"]
 

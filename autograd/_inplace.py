@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd._graph import WRITES, GraphError, enable_grad, is_grad_enabled, owner
+from autograd._graph import GraphError
+from autograd._modes import enable_grad, is_grad_enabled
+from autograd._writes import WRITES, owner
 
 if TYPE_CHECKING:
     from autograd._tensor import Tensor

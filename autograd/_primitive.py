@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from autograd._graph import (
-    STATE,
     GraphError,
     Node,
     Output,
@@ -33,6 +32,7 @@ from autograd._graph import (
     user_frame,
 )
 from autograd._inplace import attach_view
+from autograd._modes import STATE
 from autograd._tensor import Tensor, _as_result, _wrap, no_rule_message
 
 __all__ = [

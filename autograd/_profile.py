@@ -15,7 +15,8 @@ from typing import Any, Literal
 import numpy as np
 
 from autograd._flops import flops, multiply_adds
-from autograd._graph import STATE, Node
+from autograd._graph import Node
+from autograd._modes import STATE
 from autograd._primitive import Primitive, primitives
 from autograd._recording import record_of
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd._graph import STATE, Node, unbroadcast
+from autograd._backward import unbroadcast
+from autograd._graph import Node
+from autograd._modes import STATE
 from autograd._tensor import Tensor
 
 __all__ = ["NodeRecord", "record_values", "recorded"]

@@ -15,17 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from autograd._graph import (
-    WRITES,
-    GraphError,
-    Node,
-    RemovableHandle,
-    backpropagate,
-    call_gradient_hook,
-    copy_of,
-    enable_grad,
-    is_grad_enabled,
-)
+from autograd._backward import backpropagate, call_gradient_hook, copy_of
+from autograd._graph import GraphError, Node, RemovableHandle
+from autograd._modes import enable_grad, is_grad_enabled
+from autograd._writes import WRITES
 
 __all__ = ["Tensor", "TensorLike", "as_tensor", "grad", "tensor"]
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd._graph import STATE, WRITES, Scope, State, mark_internal
+from autograd._graph import Scope, mark_internal
+from autograd._modes import STATE, State
 from autograd._random import generator
+from autograd._writes import WRITES
 
 __all__ = [
     "Scope",
@@ -33,8 +35,7 @@ def enter_scope(module: Any) -> Token[State]:
     """
     state = STATE.get()
     parent = state.scope
-    label = "model" if parent is None else type(module).__name__
-    scope = Scope(weakref.ref(module), label, parent)
+    scope = Scope(weakref.ref(module), type(module).__name__, parent)
     return STATE.set(
         State(state.enabled, scope, state.watch, state.pack, state.unpack, state.guard)
     )

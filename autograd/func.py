@@ -12,14 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from autograd._graph import (
-    GraphError,
-    backpropagate,
-    enable_grad,
-    is_grad_enabled,
-    iterate_leaves,
-    topological_order,
-)
+from autograd._backward import backpropagate
+from autograd._graph import GraphError, iterate_leaves, topological_order
+from autograd._modes import enable_grad, is_grad_enabled
 from autograd._tensor import Tensor, as_tensor
 
 __all__ = [

@@ -21,10 +21,13 @@ PACKAGES = ("autograd", "nn", "optim")
 
 # The core builds the graph; every other module of autograd reads it.
 CORE = (
+    "autograd._backward",
     "autograd._graph",
     "autograd._inplace",
+    "autograd._modes",
     "autograd._primitive",
     "autograd._tensor",
+    "autograd._writes",
     "autograd.kernels",
     "autograd.primitives",
 )

@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from autograd._graph import GraphError, Node, enable_grad
+from autograd._graph import GraphError, Node
 from autograd._graphview import Graph, build_graph
+from autograd._modes import enable_grad
 from autograd._names import names_from_source
 from autograd._recording import record_values
 from autograd._tensor import Tensor, grad

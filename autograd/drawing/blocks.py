@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd._graph import no_grad
 from autograd._graphview import shape_text
+from autograd._modes import no_grad
 from autograd._tensor import Tensor
 from autograd.drawing._canvas import Canvas, Point
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd._graph import owner
 from autograd._inplace import assign, overwrite, read
 from autograd._primitive import attach, implements, plain, primitive, sample
 from autograd._tensor import Tensor
+from autograd._writes import owner
 from autograd.primitives.indexing import is_basic
 
 

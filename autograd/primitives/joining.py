@@ -325,8 +325,14 @@ def plain_values(kwargs: dict[str, Any]) -> dict[str, Any]:
     return {name: plain(value) for name, value in kwargs.items()}
 
 
-for _function in (np.delete, np.resize):
-    implements(_function)(moving(_function))
+implements(np.delete)(moving(np.delete))
+
+
+@implements(np.resize)
+def resize(a: Any, new_shape: Any) -> Any:
+    """The elements in another shape, cut off or repeated as needed; zeros if there are none."""
+    a = as_tensor(a)
+    return moving(np.resize)(a, new_shape) if a.size else as_tensor(np.resize(plain(a), new_shape))
 
 
 @implements(np.insert)

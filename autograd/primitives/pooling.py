@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autograd import kernels
-from autograd._graph import is_grad_enabled
+from autograd._modes import is_grad_enabled
 from autograd._primitive import primitive, sample
 from autograd.primitives.arithmetic import distinct
 

@@ -247,6 +247,8 @@ STABLE = (
 
 def _shifted(x: Any, axis: Axis) -> tuple[Any, Any]:
     """x minus its maximum over the axes (where that is finite), and that maximum."""
+    if not x.size:
+        return x, np.add.reduce(x, axis=axis, keepdims=True)
     peak = np.maximum.reduce(x, axis=axis, keepdims=True)
     finite = np.isfinite(peak)
     if not finite.all():

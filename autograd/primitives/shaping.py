@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd._graph import unbroadcast
+from autograd._backward import unbroadcast
 from autograd._primitive import attach, implements, primitive, sample
 from autograd._tensor import as_tensor
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd._graph import is_grad_enabled
+from autograd._modes import is_grad_enabled
 from autograd._primitive import plain
 from autograd._tensor import Tensor, as_tensor
 from autograd.primitives.indexing import put
@@ -165,8 +165,10 @@ def _slices(x: Any, axis: int) -> list[Any]:
 
 def _fold(ufunc: np.ufunc, x: Any, axis: int) -> Any:
     slices = _slices(x, axis)
-    if not slices:
+    if not slices and ufunc.identity is None:
         raise ValueError(f"np.{ufunc.__name__}.reduce of an axis without elements")
+    if not slices:
+        return np.full_like(np.sum(x, axis=axis), ufunc.identity)
     value = slices[0]
     for part in slices[1:]:
         value = _implementations[ufunc](value, part)

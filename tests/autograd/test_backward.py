@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from autograd import GraphError, Tensor, grad, no_grad, primitive, saved_tensors_hooks
-from autograd._graph import unbroadcast
+from autograd._backward import unbroadcast
 
 
 def leaf(*values: float, dtype: Any = np.float64) -> Tensor:

@@ -152,6 +152,6 @@ def test_batched_rule(made: Primitive, drawn: Sample) -> None:
                 assert together[i] is None
                 continue
             shape = args[i].shape
-            lead = autograd._graph.unbroadcast(together[i], shape, 1)
-            single = autograd._graph.unbroadcast(np.asarray(alone[i]), shape)
+            lead = autograd._backward.unbroadcast(together[i], shape, 1)
+            single = autograd._backward.unbroadcast(np.asarray(alone[i]), shape)
             np.testing.assert_allclose(lead[k], single, rtol=1e-9, atol=1e-9)

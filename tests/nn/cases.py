@@ -297,5 +297,28 @@ DISTANCES = [
     case("PairwiseDistance", 1.0, on=(normal(5, 4), normal(5, 4, seed=1))),
 ]
 
+SEQUENCES = [
+    case("RNNCell", 3, 4, on=normal(2, 3)),
+    case("RNNCell", 3, 4, bias=False, nonlinearity="relu", on=(normal(2, 3), normal(2, 4))),
+    case("GRUCell", 3, 4, on=(normal(2, 3), normal(2, 4))),
+    case("RNN", 3, 4, on=normal(5, 2, 3)),
+    case("RNN", 3, 4, 2, "relu", batch_first=True, on=(normal(2, 5, 3), normal(2, 2, 4))),
+    case("GRU", 3, 4, on=normal(5, 3)),
+    case("GRU", 3, 2, num_layers=2, bidirectional=True, on=(normal(4, 2, 3), normal(4, 2, 2))),
+    case("LSTM", 3, 4, on=normal(5, 2, 3)),
+    case("LSTM", 3, 2, 2, bias=False, bidirectional=True, batch_first=True, on=normal(2, 4, 3)),
+    case("MultiheadAttention", 6, 2, on=(normal(4, 2, 6), normal(3, 2, 6), normal(3, 2, 6))),
+    case(
+        "MultiheadAttention",
+        6,
+        3,
+        kdim=4,
+        vdim=5,
+        bias=False,
+        batch_first=True,
+        on=(normal(2, 4, 6), normal(2, 3, 4), normal(2, 3, 5)),
+    ),
+]
+
 CASES = [*LAYERS, *POOLING, *ACTIVATIONS, *NORMALIZATION, *LOSSES]
-CASES += [*PADDING, *IMAGE_SIZES, *DISTANCES]
+CASES += [*SEQUENCES, *PADDING, *IMAGE_SIZES, *DISTANCES]

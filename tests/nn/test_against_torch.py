@@ -60,7 +60,8 @@ def test_value_and_derivatives(case: Case):
     z = [to_torch(v, not is_target(case, i)) for i, v in enumerate(case.inputs)]
     y, t = ours(*x), theirs(*z)
     if isinstance(t, tuple):
-        np.testing.assert_array_equal(y[1].numpy(), t[1].numpy())
+        if not isinstance(t[1], tuple):  # indices, the last state, attention's weights
+            np.testing.assert_allclose(y[1].numpy(), t[1].detach().numpy(), rtol=1e-9)
         y, t = y[0], t[0]
     assert y.shape == tuple(t.shape)
     assert y.dtype == np.float64
@@ -86,11 +87,9 @@ def test_value_and_derivatives(case: Case):
     their_again = sum((e * torch.from_numpy(w)).sum() for e, w in zip(expected, weights))
     if not their_again.requires_grad:
         return
-    try:
-        expected_second = torch.autograd.grad(their_again, references, allow_unused=True)
-    except RuntimeError as missing:  # PyTorch has no second derivative of some losses
-        assert "not implemented" in str(missing)
-        return
+    if "Margin" in case.name and case.name.startswith("Multi") and "Soft" not in case.name:
+        return  # PyTorch has no second derivative of these
+    expected_second = torch.autograd.grad(their_again, references, allow_unused=True)
     if not again.requires_grad:
         assert all(e is None or not e.any() for e in expected_second)
         return

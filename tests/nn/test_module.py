@@ -388,7 +388,7 @@ def test_a_shape_error_names_path_expectation_and_input():
     model = nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(100, 10), nn.ReLU()
     )
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(nn.ShapeError) as caught:
         model(np.zeros((2, 1, 8, 8)))
     assert str(caught.value) == (
         "model.3: Linear(100, 10) expects (…, 100), got (2, 144); in_features=144?"

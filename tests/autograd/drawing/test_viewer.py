@@ -81,6 +81,30 @@ def test_the_page_lays_out_as_python_does(open_page, fold):
             np.testing.assert_allclose(found[key], rect, atol=0.11, err_msg=key)
 
 
+@pytest.mark.parametrize("fold", [False, 1])
+def test_words_fit_into_their_boxes(open_page, fold):
+    """With the fonts that this machine puts in the place of those asked for."""
+    for drawing in (draw(stack()[1], fold=fold), draw(neuron(), direction="both")):
+        browser = open_page(drawing)
+        sticking_out = browser.evaluate(
+            "[...document.querySelectorAll('.box')].flatMap(box => {"
+            "const frame = [...box.querySelectorAll('.shape')].pop().getBBox();"
+            "return [...box.querySelectorAll('text')].filter(text => {"
+            "const t = text.getBBox();"
+            "return t.x < frame.x + 2 || t.x + t.width > frame.x + frame.width - 2"
+            "|| t.y < frame.y - 1 || t.y + t.height > frame.y + frame.height + 1;"
+            "}).map(text => text.textContent); })"
+        )
+        assert sticking_out == []
+        titles = browser.evaluate(
+            "[...document.querySelectorAll('.frame-title')].map(title => {"
+            "const frame = document.querySelector("
+            "`.frame[data-code=\"${title.dataset.code}\"] rect`).getBBox();"
+            "return frame.x + frame.width - title.getBBox().x - title.getBBox().width; })"
+        )
+        assert all(room > 0 for room in titles)
+
+
 def test_a_click_unfolds_and_folds(open_page):
     browser = open_page(draw(stack()[1], fold=1))
     before = boxes(browser)

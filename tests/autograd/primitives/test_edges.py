@@ -65,6 +65,15 @@ def test_no_rows(function: Callable[[Any], Any], compare: Callable[..., None]) -
     assert x.grad.shape == (0, 3)
 
 
+def test_results_made_of_nothing() -> None:
+    x = Tensor(np.zeros((2, 0)), requires_grad=True)
+    np.testing.assert_array_equal(np.hypot.reduce(x, axis=1).data, [0, 0])
+    np.testing.assert_array_equal(np.logaddexp.reduce(x, axis=1).data, [-np.inf, -np.inf])
+    np.testing.assert_array_equal(np.resize(x, 3).data, np.resize(x.data, 3))
+    with pytest.raises(ValueError, match="without elements"):
+        np.subtract.reduce(x, axis=1)
+
+
 SCALAR: dict[str, Callable[[Any], Any]] = {
     "sort": lambda x: np.sort(x, axis=None),
     "cumsum": np.cumsum,

@@ -1,0 +1,79 @@
+"""In-place writes: which buffer was written last and where, so that no rule reads what is stale."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from autograd._graph import GraphError, Node, next_sequence, source_line, user_frame
+
+__all__ = ["WRITES", "owner"]
+
+
+class _Writes:
+    """The last in-place write to each buffer, by the number it would have had as a node.
+
+    An array that a node saved is stale if its buffer was written after the node was made. Nothing
+    is kept per node for this; a buffer's entry goes when the buffer goes.
+    """
+
+    def __init__(self) -> None:
+        self.latest = 0  # sequence number of the newest write to any buffer
+        self._entries: dict[int, tuple[weakref.ref[Any], int, CodeType, int]] = {}
+
+    def note(self, *arrays: np.ndarray[Any, Any]) -> None:
+        """Record that the buffers of ``arrays`` are being written by the user's current line."""
+        entries = self._entries
+        self.latest = latest = next_sequence()
+        frame = user_frame(2)
+        place = frame.f_code, frame.f_lasti
+        for array in arrays:
+            buffer = array if array.base is None else owner(array)
+            key = id(buffer)
+            entry = entries.get(key)
+            if entry is not None and entry[0]() is buffer:
+                entries[key] = (entry[0], latest, *place)
+            else:
+                entries[key] = (weakref.ref(buffer, self._forgetter(key)), latest, *place)
+
+    def _forgetter(self, key: int) -> Callable[[weakref.ref[Any]], None]:
+        entries = self._entries
+
+        def forget(dead: weakref.ref[Any]) -> None:
+            if key in entries and entries[key][0] is dead:
+                del entries[key]
+
+        return forget
+
+    def since(self, array: np.ndarray[Any, Any], sequence: int) -> str | None:
+        """The line of the last write to the buffer of ``array``, if it is newer than a node."""
+        entry = self._entries.get(id(owner(array)))
+        if entry is None or entry[1] <= sequence:
+            return None
+        return source_line(*entry[2:])
+
+    def check(self, node: Node, saved: tuple[Any, ...]) -> None:
+        """Raise if an array saved by ``node`` has been written since."""
+        for array in saved:
+            if isinstance(array, np.ndarray):
+                line = self.since(array, node.sequence)
+                if line is not None:
+                    raise GraphError(
+                        f"{node.primitive.name} at {node.source} saved an array of shape "
+                        f"{array.shape} for its derivative, and {line} changed it in place since; "
+                        "write `x = x + …` instead of changing x, or change a copy"
+                    )
+
+
+def owner(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array that owns the memory of ``array``: itself, or the end of its chain of bases."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+WRITES = _Writes()
