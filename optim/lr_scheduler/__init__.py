@@ -12,7 +12,7 @@
 0.0
 """
 
-from optim.lr_scheduler.base import LRScheduler
+from optim.lr_scheduler.base import LRScheduler, preview
 from optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
 from optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
 from optim.lr_scheduler.cyclic import CyclicLR, OneCycleLR
@@ -57,4 +57,5 @@ __all__ = [
     "ReduceLROnPlateau",
     "SequentialLR",
     "StepLR",
+    "preview",
 ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, ClassVar
 
+from autograd import Tensor
 from optim.optimizer import Optimizer
+from optim.sgd import SGD
 
-__all__ = ["LRScheduler", "per_group"]
+__all__ = ["LRScheduler", "per_group", "preview"]
 
 
 class LRScheduler:
@@ -151,3 +153,28 @@ def per_group(name: str, value: Any, optimizer: Optimizer) -> list[Any]:
             f"parameter groups, got {len(value)}"
         )
     return list(value)
+
+
+def preview(make: Callable[[Optimizer], LRScheduler], steps: int, lr: float = 1.0) -> list[float]:
+    """The rates a schedule will give, for a look or a plot before training.
+
+    Args:
+        make: from an optimizer to the scheduler; the one it gets is made for this.
+        steps: number of rates.
+        lr: the optimizer's rate before the schedule.
+
+    Returns:
+        The rates used by the first, second, … step.
+
+    >>> from optim.lr_scheduler import StepLR
+    >>> preview(lambda optimizer: StepLR(optimizer, 2, gamma=0.5), steps=5)
+    [1.0, 1.0, 0.5, 0.5, 0.25]
+    """
+    optimizer = SGD([Tensor(0.0, requires_grad=True)], lr=lr, momentum=0.9)
+    scheduler = make(optimizer)
+    rates = []
+    for _ in range(steps):
+        rates.append(float(optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        scheduler.step()
+    return rates

@@ -21,6 +21,10 @@ class CosineAnnealingLR(LRScheduler):
         last_epoch: −1, or where to go on.
 
     Source: Loshchilov & Hutter 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts".
+
+    >>> from optim.lr_scheduler import preview
+    >>> preview(lambda o: CosineAnnealingLR(o, T_max=4), steps=5)
+    [1.0, 0.8536, 0.5, 0.1464, 0.0]
     """
 
     def __init__(
@@ -57,6 +61,10 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         last_epoch: −1, or where to go on.
 
     Source: Loshchilov & Hutter 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts".
+
+    >>> from optim.lr_scheduler import preview
+    >>> preview(lambda o: CosineAnnealingWarmRestarts(o, T_0=2, T_mult=2), steps=7)
+    [1.0, 0.5, 1.0, 0.8536, 0.5, 0.1464, 1.0]
     """
 
     def __init__(

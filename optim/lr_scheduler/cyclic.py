@@ -52,6 +52,10 @@ class CyclicLR(LRScheduler):
         last_epoch: −1, or where to go on.
 
     Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks".
+
+    >>> from optim.lr_scheduler import preview
+    >>> preview(lambda o: CyclicLR(o, base_lr=0.1, max_lr=0.5, step_size_up=2), steps=6)
+    [0.1, 0.3, 0.5, 0.3, 0.1, 0.3]
     """
 
     functions: ClassVar[tuple[str, ...]] = ("scale_fn",)
@@ -146,6 +150,11 @@ class OneCycleLR(LRScheduler):
         last_epoch: −1, or where to go on.
 
     Source: Smith & Topin 2019, "Super-Convergence".
+
+    >>> from optim.lr_scheduler import preview
+    >>> schedule = lambda o: OneCycleLR(o, max_lr=1.0, total_steps=5, pct_start=0.4, div_factor=10)
+    >>> preview(schedule, steps=5)
+    [0.1, 1.0, 0.75, 0.25, 0.0]
     """
 
     def __init__(

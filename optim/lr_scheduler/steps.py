@@ -31,6 +31,10 @@ class LambdaLR(LRScheduler):
         optimizer: whose rates are set.
         lr_lambda: f of the step number, or one function per parameter group.
         last_epoch: −1, or where to go on.
+
+    >>> from optim.lr_scheduler import preview
+    >>> preview(lambda o: LambdaLR(o, lambda t: 1 / (1 + t)), steps=4)
+    [1.0, 0.5, 0.3333, 0.25]
     """
 
     functions: ClassVar[tuple[str, ...]] = ("lr_lambdas",)
@@ -53,6 +57,10 @@ class MultiplicativeLR(LRScheduler):
         optimizer: whose rates are set.
         lr_lambda: f of the step number, or one function per parameter group.
         last_epoch: −1, or where to go on.
+
+    >>> from optim.lr_scheduler import preview
+    >>> preview(lambda o: MultiplicativeLR(o, lambda t: 0.5), steps=4)
+    [1.0, 0.5, 0.25, 0.125]
     """
 
     functions: ClassVar[tuple[str, ...]] = ("lr_lambdas",)
@@ -116,6 +124,10 @@ class MultiStepLR(LRScheduler):
         milestones: step numbers; one given twice counts twice.
         gamma: γ.
         last_epoch: −1, or where to go on.
+
+    >>> from optim.lr_scheduler import preview
+    >>> preview(lambda o: MultiStepLR(o, [1, 3]), steps=4)
+    [1.0, 0.1, 0.1, 0.01]
     """
 
     def __init__(
@@ -148,6 +160,10 @@ class ConstantLR(LRScheduler):
         factor: in (0, 1].
         total_iters: number of steps.
         last_epoch: −1, or where to go on.
+
+    >>> from optim.lr_scheduler import preview
+    >>> preview(lambda o: ConstantLR(o, factor=0.1, total_iters=2), steps=4)
+    [0.1, 0.1, 1.0, 1.0]
     """
 
     def __init__(
@@ -183,6 +199,10 @@ class LinearLR(LRScheduler):
         end_factor: in [0, 1].
         total_iters: number of steps.
         last_epoch: −1, or where to go on.
+
+    >>> from optim.lr_scheduler import preview
+    >>> preview(lambda o: LinearLR(o, start_factor=0.25, total_iters=3), steps=5)
+    [0.25, 0.5, 0.75, 1.0, 1.0]
     """
 
     def __init__(
@@ -221,6 +241,10 @@ class ExponentialLR(LRScheduler):
         optimizer: whose rates are set.
         gamma: γ.
         last_epoch: −1, or where to go on.
+
+    >>> from optim.lr_scheduler import preview
+    >>> preview(lambda o: ExponentialLR(o, gamma=0.5), steps=4)
+    [1.0, 0.5, 0.25, 0.125]
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
@@ -245,6 +269,10 @@ class PolynomialLR(LRScheduler):
         total_iters: T.
         power: p.
         last_epoch: −1, or where to go on.
+
+    >>> from optim.lr_scheduler import preview
+    >>> preview(lambda o: PolynomialLR(o, total_iters=4, power=2), steps=5)
+    [1.0, 0.5625, 0.25, 0.0625, 0.0]
     """
 
     def __init__(

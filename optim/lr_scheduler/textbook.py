@@ -68,6 +68,10 @@ class ExponentialDecayLR(LRScheduler):
 
     See Also:
         :class:`ExponentialLR`, the same with γ = factor^(1/s).
+
+    >>> from optim.lr_scheduler import preview
+    >>> preview(lambda o: ExponentialDecayLR(o, s=2), steps=5)
+    [1.0, 0.3162, 0.1, 0.0316, 0.01]
     """
 
     def __init__(
@@ -92,6 +96,10 @@ class PiecewiseConstantLR(LRScheduler):
         boundaries: t₁ < t₂ < …
         values: η₁, η₂, …, one more than boundaries; the same for all groups.
         last_epoch: −1, or where to go on.
+
+    >>> from optim.lr_scheduler import preview
+    >>> preview(lambda o: PiecewiseConstantLR(o, [1, 3], [0.1, 0.01, 0.001]), steps=4)
+    [0.1, 0.01, 0.01, 0.001]
     """
 
     def __init__(
