@@ -10,6 +10,9 @@ A module says what it computes, never how it is differentiated: the primitives k
 (32, 64)
 """
 
+from importlib import import_module
+from typing import Any
+
 import nn._guard  # noqa: F401 - before all else
 from autograd import manual_seed
 from autograd.extend import mark_internal
@@ -48,6 +51,9 @@ from nn.activation import (
     Tanh,
     Tanhshrink,
     Threshold,
+)
+from nn.attention import (
+    MultiheadAttention,
 )
 from nn.container import (
     ChannelsLast,
@@ -112,6 +118,7 @@ from nn.loss import (
     BCEWithLogitsLoss,
     CosineEmbeddingLoss,
     CrossEntropyLoss,
+    CTCLoss,
     GaussianNLLLoss,
     HalfSquaredError,
     HingeEmbeddingLoss,
@@ -193,6 +200,14 @@ from nn.pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
+from nn.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+)
 from nn.summary import (
     Summary,
     SummaryRow,
@@ -228,6 +243,7 @@ __all__ = [
     "Bilinear",
     "Buffer",
     "CELU",
+    "CTCLoss",
     "ChannelMaxPool",
     "ChannelShuffle",
     "ChannelsLast",
@@ -257,6 +273,8 @@ __all__ = [
     "Fold",
     "GELU",
     "GLU",
+    "GRU",
+    "GRUCell",
     "GaussianNLLLoss",
     "GaussianNoise",
     "GroupNorm",
@@ -278,6 +296,8 @@ __all__ = [
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
+    "LSTM",
+    "LSTMCell",
     "LayerNorm",
     "LazyBatchNorm1d",
     "LazyBatchNorm2d",
@@ -313,6 +333,7 @@ __all__ = [
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
+    "MultiheadAttention",
     "NLLLoss",
     "NLLLoss2d",
     "PNormLoss",
@@ -326,6 +347,8 @@ __all__ = [
     "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
+    "RNN",
+    "RNNCell",
     "RReLU",
     "ReLU",
     "ReLU6",
@@ -380,3 +403,10 @@ __all__ = [
     "summary",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The packages inside that are loaded when they are first used."""
+    if name in ("data", "models", "training"):
+        return import_module(f"nn.{name}")
+    raise AttributeError(f"module 'nn' has no attribute {name!r}")

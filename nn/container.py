@@ -116,8 +116,8 @@ class Sequential(_Row):
             for name, module in args[0].items():
                 self.add_module(name, module)
         else:
-            for i, module in enumerate(args):
-                self.add_module(str(i), module)  # type: ignore[arg-type]
+            for i, layer in enumerate(args):
+                self.add_module(str(i), layer)  # type: ignore[arg-type]
 
     def forward(self, input: Any) -> Any:
         """The last module's output."""

@@ -272,12 +272,13 @@ class _ConvTranspose(_Convolution):
     def _extra(self, x: Any, output_size: Ints) -> Ints:
         """The output padding that leads to a wanted size."""
         size = output_size[-self.n :]
+        paddings = ints(self.padding, self.n, "padding", 0)
         least = [
             (length - 1) * s - 2 * p + d * (k - 1) + 1
             for length, s, p, d, k in zip(
                 x.shape[-self.n :],
                 self.stride,
-                self.padding,  # type: ignore[arg-type]
+                paddings,
                 self.dilation,
                 self.kernel_size,
             )

@@ -102,7 +102,7 @@ class _Lazy(Module):
             if isinstance(parameter, UninitializedParameter):
                 parameter.materialize(shape)
         self.__class__ = self.becomes  # type: ignore[assignment]
-        self.reset_parameters()  # type: ignore[operator]
+        self.reset_parameters()
 
     def forward(self, input: TensorLike, *args: Any, **kwargs: Any) -> Tensor:
         """Learn the size of the input; from then on, what the layer computes."""
@@ -193,7 +193,7 @@ class _LazyConv(_LazyConvolution):
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        super().__init__(  # type: ignore[call-arg]
+        super().__init__(
             0,
             out_channels,
             kernel_size,
@@ -231,7 +231,8 @@ class _LazyConvTranspose(_LazyConvolution):
         device: Any = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        super().__init__(  # type: ignore[call-arg]
+        eager: Any = super()  # the transposed convolution that comes next in the order of bases
+        eager.__init__(
             0,
             out_channels,
             kernel_size,

@@ -16,6 +16,7 @@ from nn.module import Module
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
@@ -526,3 +527,34 @@ class ZeroOneLoss(_Loss):
     def forward(self, input: TensorLike, target: Any) -> Tensor:
         """The loss."""
         return F.zero_one_loss(input, target, self.reduction)
+
+
+class CTCLoss(_Loss):
+    """−log of the probability of all alignments of the targets (Graves et al. 2006).
+
+    Args:
+        blank: the class that stands for no label.
+        reduction: "mean" divides each loss by its target's length first.
+        zero_infinity: 0 instead of infinity where no alignment exists.
+    """
+
+    def __init__(
+        self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False
+    ) -> None:
+        super().__init__(reduction=reduction)
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(
+        self, log_probs: TensorLike, targets: Any, input_lengths: Any, target_lengths: Any
+    ) -> Tensor:
+        """The loss."""
+        return F.ctc_loss(
+            log_probs,
+            targets,
+            input_lengths,
+            target_lengths,
+            self.blank,
+            self.reduction,
+            self.zero_infinity,
+        )

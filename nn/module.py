@@ -483,7 +483,7 @@ class Module:
             walked.append(name)
             if not isinstance(found, Module):
                 raise AttributeError(f"{'.'.join(walked)!r} is not an nn.Module")
-        return found  # type: ignore[no-any-return]
+        return found
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a dotted path such as ``"features.3.weight"``."""
@@ -640,7 +640,7 @@ class Module:
         seen: set[int] = set()
         for module in self.modules():
             for store in (module._parameters, module._buffers):
-                for member in store.values():  # type: ignore[attr-defined]
+                for member in store.values():
                     if member is None or id(member) in seen:
                         continue
                     seen.add(id(member))
@@ -834,12 +834,12 @@ def _identity(tensors: list[Tensor], hook: Callable[..., Any]) -> list[Tensor]:
         start += t.size
     shapes = [t.shape for t in tensors]
 
-    def unravelled(grads: tuple[Tensor, ...], grad_output: Tensor) -> tuple[Tensor, ...] | None:
+    def unravelled(grads: tuple[Any, ...], grad_output: Tensor) -> tuple[Any, ...]:
         given = tuple(
             None if g is None else g.reshape(shape) for g, shape in zip(grads, shapes, strict=True)
         )
         changed = hook(given, grad_output)
         return tuple(None if g is None else g.reshape(-1) for g in changed)
 
-    joined.node.register_hook(unravelled)  # type: ignore[union-attr]
+    joined.node.register_hook(unravelled)
     return parts

@@ -106,7 +106,7 @@ class L2(Penalty):
 
     def term(self, w: Tensor) -> Tensor:
         """½ Σ w²."""
-        return 0.5 * np.sum(w * w)
+        return as_tensor(0.5 * np.sum(w * w))
 
 
 class L1(Penalty):
@@ -139,7 +139,7 @@ class ElasticNet(Penalty):
     def term(self, w: Tensor) -> Tensor:
         """ρ Σ |w| + (1 − ρ) ½ Σ w²."""
         squares = 0.5 * np.sum(w * w)
-        return self.l1_ratio * np.sum(np.abs(w)) + (1 - self.l1_ratio) * squares
+        return as_tensor(self.l1_ratio * np.sum(np.abs(w)) + (1 - self.l1_ratio) * squares)
 
 
 class Cauchy(Penalty):

@@ -296,7 +296,7 @@ class AvgPool3d(_Windows):
         )
 
 
-class _LPPool(_Windows):
+class _LPPool(Module):
     def __init__(
         self,
         norm_type: float,

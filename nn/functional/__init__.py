@@ -40,6 +40,9 @@ from nn.functional._activation import (
     tanhshrink,
     threshold,
 )
+from nn.functional._attention import (
+    scaled_dot_product_attention,
+)
 from nn.functional._conv import (
     conv1d,
     conv2d,
@@ -52,6 +55,9 @@ from nn.functional._conv import (
     true_conv2d,
     true_conv3d,
     unfold,
+)
+from nn.functional._ctc import (
+    ctc_loss,
 )
 from nn.functional._distance import (
     cosine_similarity,
@@ -171,6 +177,7 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "dropout1d",
     "dropout2d",
@@ -236,6 +243,7 @@ __all__ = [
     "relu6",
     "rms_norm",
     "rrelu",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "sign",

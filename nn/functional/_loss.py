@@ -250,7 +250,7 @@ def cross_entropy(
             t = t * w.reshape(-1, *(1,) * (x.ndim - axis - 1))
         loss = -np.sum(log_p * t, axis=axis)
         if reduction == "mean":
-            return np.sum(loss) / max(x.size // n_classes, 1)
+            return as_tensor(np.sum(loss) / max(x.size // n_classes, 1))
         return reduced(loss, reduction)
     index = _classes(t, x, "cross_entropy")
     if not label_smoothing:
@@ -418,7 +418,7 @@ def kl_div(
         log_t = np.log(np.where(positive, t, 1))
         loss = np.where(positive, t * log_t, 0) - t * x
     if reduction == "batchmean" and size_average is None and reduce is None:
-        return np.sum(loss) / x.shape[0]
+        return as_tensor(np.sum(loss) / x.shape[0])
     return reduced(loss, reduction_of(size_average, reduce, reduction))
 
 

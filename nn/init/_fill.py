@@ -150,7 +150,7 @@ def eye_(tensor: T) -> T:
     """The identity, as far as a matrix that need not be square allows."""
     if tensor.ndim != 2:
         raise ValueError(f"Only tensors with 2 dimensions are supported, got {tensor.shape}")
-    return _fill(tensor, np.eye(*tensor.shape))
+    return _fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]))
 
 
 def dirac_(tensor: T, groups: int = 1) -> T:

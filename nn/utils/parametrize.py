@@ -58,7 +58,7 @@ class ParametrizationList(ModuleList):
 
     def compute(self, module: Module) -> Tensor:
         """The value of the attribute of ``module`` that this stands for."""
-        return self()  # type: ignore[no-any-return]
+        return self()
 
     def assign(self, module: Module, value: Any) -> None:
         """Set the originals so that the attribute has this value."""

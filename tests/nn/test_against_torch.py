@@ -87,7 +87,7 @@ def test_value_and_derivatives(case: Case):
     their_again = sum((e * torch.from_numpy(w)).sum() for e, w in zip(expected, weights))
     if not their_again.requires_grad:
         return
-    if "Margin" in case.name and case.name.startswith("Multi") and "Soft" not in case.name:
+    if case.name in ("MultiMarginLoss", "MultiLabelMarginLoss", "Hardsigmoid"):
         return  # PyTorch has no second derivative of these
     expected_second = torch.autograd.grad(their_again, references, allow_unused=True)
     if not again.requires_grad:
