@@ -23,7 +23,7 @@ READERS = {
     "draw": "autograd.drawing",
     "draw_network": "autograd.drawing",
     "explain": "autograd._explain",
-    "graph_of": "autograd._graphview",
+    "graph_of": "autograd._graphbuild",
     "profile": "autograd._profile",
     "record_values": "autograd._recording",
 }
@@ -36,7 +36,7 @@ def load(name: str) -> Any:
 
 def _graph(tensor: Tensor) -> Graph:
     """The computation behind this tensor, as an object to walk, draw and export."""
-    from autograd._graphview import graph_of
+    from autograd._graphbuild import graph_of
 
     return graph_of(tensor)
 

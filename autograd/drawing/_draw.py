@@ -12,12 +12,14 @@ from typing import Any, Literal
 import numpy as np
 
 from autograd._graph import GraphError, Node
-from autograd._graphview import Graph, build_graph
+from autograd._graphbuild import build_graph
+from autograd._graphview import Graph
 from autograd._modes import enable_grad
 from autograd._names import names_from_source
 from autograd._recording import record_values
 from autograd._tensor import Tensor, grad
-from autograd.drawing._figure import Figure, Options, make_figure
+from autograd.drawing._contents import make_figure
+from autograd.drawing._figure import Figure, Options
 from autograd.drawing._scene import Scene, make_scene
 from autograd.drawing._svg import to_svg
 

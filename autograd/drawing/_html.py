@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from autograd.drawing import _layout
 from autograd.drawing._figure import Figure
-from autograd.drawing._layout import Arrangement, arrange
+from autograd.drawing._layers import Arrangement, arrange
 from autograd.drawing._style import BACKWARD, CLASH, COLOURS, FORMS, FORWARD, Line
 from autograd.drawing._svg import FONT, FRAME_FILLS, MONO
 from autograd.drawing.text import node_data

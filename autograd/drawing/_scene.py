@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass
 
 from autograd.drawing._figure import Box, Figure, Group, Link
-from autograd.drawing._layout import Placement, arrange, place
+from autograd.drawing._layers import arrange
+from autograd.drawing._layout import Placement, place
 from autograd.drawing._style import BACKWARD, CLASH, FORWARD, Line
 
 __all__ = ["Label", "Scene", "Stroke", "make_scene"]
