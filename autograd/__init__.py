@@ -42,7 +42,8 @@ from autograd.special import (
 
 if _TYPE_CHECKING:
     from autograd._explain import explain
-    from autograd._graphview import Graph, GraphEdge, GraphModule, GraphNode, graph_of
+    from autograd._graphbuild import graph_of
+    from autograd._graphview import Graph, GraphEdge, GraphModule, GraphNode
     from autograd._profile import profile
     from autograd._recording import record_values
     from autograd.drawing import Drawing, draw, draw_network
