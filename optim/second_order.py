@@ -64,7 +64,7 @@ def newton(
         direction = _solve(product, g, min(1e-4, norm) * norm, limit)
         start = Point(0.0, value, float(g @ direction), g)
         line = objective.along(x, direction, recording=True)
-        found, _ = strong_wolfe(line, start, noise=_rounding(value))
+        found, _ = strong_wolfe(line, start, noise=_rounding(value, g))
         if found.t == 0:
             message = STUCK
             break
@@ -76,9 +76,9 @@ def newton(
     return log.result(g, message, max_iter)
 
 
-def _rounding(value: float) -> float:
-    """How exactly a function's value can be trusted, near a minimum."""
-    return 1000 * float(np.finfo(float).eps) * abs(value)
+def _rounding(value: float, g: Array) -> float:
+    """How exactly a function's value can be trusted near a minimum, in the gradient's precision."""
+    return (1000 if g.itemsize == 8 else 10) * float(np.finfo(g.dtype).eps) * abs(value)
 
 
 def _solve(product: Callable[[Array], Array], g: Array, tolerance: float, limit: int) -> Array:
@@ -143,7 +143,7 @@ def bfgs(
             direction, slope = -g, -float(g @ g)
         t = 1.0 if iteration else min(1.0, 1.0 / float(np.abs(g).sum()))
         start = Point(0.0, value, slope, g)
-        found, _ = strong_wolfe(objective.along(x, direction), start, t, noise=_rounding(value))
+        found, _ = strong_wolfe(objective.along(x, direction), start, t, noise=_rounding(value, g))
         if found.t == 0:
             message = STUCK
             break
@@ -206,7 +206,7 @@ def nonlinear_cg(
         start = Point(0.0, value, slope, g)
         # The directions stay conjugate only if each line is searched with some care.
         line = objective.along(x, direction)
-        found, _ = strong_wolfe(line, start, t, c2=0.02, noise=_rounding(value))
+        found, _ = strong_wolfe(line, start, t, c2=0.02, noise=_rounding(value, g))
         if found.t == 0:
             if (direction == -g).all():
                 message = STUCK
