@@ -59,12 +59,13 @@ def mark_internal(filename: str) -> None:
     _internal.clear()
 
 
-def user_frame(depth: int = 1) -> FrameType:
-    """The innermost calling frame whose file is not the library's own."""
+def user_frame(depth: int = 1, most: int = sys.maxsize) -> FrameType:
+    """The innermost calling frame whose file is not the library's, at most ``most`` frames up."""
     innermost = sys._getframe(depth)
     frame: FrameType | None = innermost
-    while frame is not None and _internal[frame.f_code.co_filename]:
+    while most and frame is not None and _internal[frame.f_code.co_filename]:
         frame = frame.f_back
+        most -= 1
     return innermost if frame is None else frame
 
 

@@ -40,7 +40,6 @@ class Tensor:
 
     Attributes:
         data: the values, a plain ndarray.
-        grad: the accumulated gradient, a Tensor of the same shape and dtype, or None.
 
     >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
     >>> y = (x**2).sum()
@@ -49,10 +48,10 @@ class Tensor:
     Tensor([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "_extra", "_node", "_requires_grad", "_view", "data", "grad")
+    __slots__ = ("__weakref__", "_extra", "_grad", "_node", "_requires_grad", "_view", "data")
 
     data: Array
-    grad: Tensor | None
+    _grad: Tensor | None
     _requires_grad: bool
     _node: Node | None
     _view: Any  # how this tensor is a view of another (see _inplace), or None
@@ -75,7 +74,7 @@ class Tensor:
                 "nested lists must be rectangular"
             )
         self.data = array
-        self.grad = None
+        self._grad = None
         self._node = None
         self._view = None
         self._extra = None
@@ -137,6 +136,25 @@ class Tensor:
                 "pass dtype=float"
             )
         self._requires_grad = bool(value)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient: a Tensor of the same shape, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, gradient: Tensor | None) -> None:
+        if gradient is not None:
+            if not isinstance(gradient, Tensor):
+                raise TypeError(
+                    f"grad must be a Tensor or None, got {type(gradient).__name__}; "
+                    "wrap an array with autograd.as_tensor"
+                )
+            if gradient.shape != self.shape:
+                raise ValueError(
+                    f"grad of shape {gradient.shape} for a tensor of shape {self.shape}"
+                )
+        self._grad = gradient
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set :attr:`requires_grad` in place and return the tensor."""
@@ -380,7 +398,7 @@ class Tensor:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.data = state["data"]
-        self.grad = None
+        self._grad = None
         self._node = None
         self._view = None
         self._extra = None
@@ -498,7 +516,7 @@ def _wrap(array: Array) -> Tensor:
     """A tensor around ``array`` itself, without history."""
     out = _new(Tensor)
     out.data = array
-    out.grad = None
+    out._grad = None
     out._node = None
     out._view = None
     out._extra = None

@@ -22,10 +22,14 @@ PACKAGES = ("autograd", "nn", "optim")
 # The core builds the graph; every other module of autograd reads it.
 CORE = (
     "autograd._backward",
+    "autograd._call",
+    "autograd._dispatch",
     "autograd._graph",
     "autograd._inplace",
     "autograd._modes",
     "autograd._primitive",
+    "autograd._sample",
+    "autograd._signature",
     "autograd._tensor",
     "autograd._writes",
     "autograd.kernels",

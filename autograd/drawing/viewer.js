@@ -580,8 +580,8 @@
     }
     return { reached, parts, now, back };
   };
-  const uses = (i) => users[i].filter((user) => backwardNodes.includes(user)).length;
-  const useCounts = model.nodes.map((_, i) => uses(i));
+  const runsBack = new Set(backwardNodes);
+  const useCounts = users.map((of) => of.filter((user) => runsBack.has(user)).length);
 
   // ------------------------------------------------------------------------- marks and words
 

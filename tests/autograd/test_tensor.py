@@ -515,3 +515,14 @@ def test_the_callers_arrays_are_never_changed_nor_locked() -> None:
     assert a.flags.writeable
     assert b.flags.writeable
     a[0] = b[0] = 7.0
+
+
+def test_grad_is_a_tensor_of_the_same_shape() -> None:
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    x.grad = Tensor([3.0, 4.0])
+    with pytest.raises(TypeError, match="grad must be a Tensor or None, got ndarray"):
+        x.grad = np.zeros(2)  # type: ignore[assignment]
+    with pytest.raises(ValueError, match=r"grad of shape \(3,\) for a tensor of shape \(2,\)"):
+        x.grad = Tensor([1.0, 2.0, 3.0])
+    assert x.grad.tolist() == [3.0, 4.0]
+    x.grad = None

@@ -1,0 +1,286 @@
+"""Calling a primitive: compute on the arrays, and record a node if a gradient may be wanted.
+
+These are the hottest lines of the engine, so the calls with one and two inputs are written out.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd._graph import Node, Output, _internal, next_sequence, user_frame
+from autograd._inplace import attach_view
+from autograd._modes import STATE
+from autograd._signature import unknown_argument
+from autograd._tensor import Tensor, _wrap
+
+if TYPE_CHECKING:
+    from autograd._primitive import Primitive
+
+__all__ = ["Packed", "binary_call", "general_call", "output_node", "record", "unary_call"]
+
+_ndarray = np.ndarray
+_asarray = np.asarray
+_new = object.__new__
+_state = STATE.get
+_getframe = sys._getframe
+
+
+class Packed(tuple[Any, ...]):
+    """Saved values that went through a user's ``pack``; they come back through ``unpack``."""
+
+    unpack_one: Callable[[Any], Any]
+
+    def unpack(self) -> tuple[Any, ...]:
+        """The values as they were saved."""
+        return tuple(v.value if type(v) is _Kept else self.unpack_one(v) for v in self)
+
+
+class _Kept:
+    """A saved value that is no array and therefore was not packed."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def record(
+    primitive: Primitive,
+    edges: tuple[Any, ...],
+    saved: tuple[Any, ...],
+    out: Tensor,
+    attrs: dict[str, Any] | None,
+    state: Any,
+    inputs: tuple[Any, ...],
+) -> None:
+    """Make ``out`` the output of a new node; ``inputs`` are the plain values it came from."""
+    frame = _getframe(2)
+    if _internal[frame.f_code.co_filename]:
+        # In a module's call, a line of the module's own file is enough: the scope knows the user's.
+        frame = user_frame(2) if state.scope is None else user_frame(2, most=3)
+    data = out.data
+    node = Node()
+    node.primitive = primitive
+    node.edges = edges
+    node.saved = saved
+    node.attrs = attrs
+    node.shape = data.shape
+    node.dtype = data.dtype
+    node.sequence = next_sequence()
+    node.scope = state.scope
+    node.hooks = None
+    node.name = None
+    node._code = frame.f_code
+    node._instruction = frame.f_lasti
+    out._node = node
+    out._requires_grad = True
+    if state.watch is not None:
+        state.watch(node, out, inputs)
+    if state.pack is not None:
+        _pack(node, state)
+
+
+def _pack(node: Node, state: Any) -> None:
+    packed = Packed(
+        state.pack(value) if isinstance(value, _ndarray) else _Kept(value)
+        for value in node.saved or ()
+    )
+    packed.unpack_one = state.unpack
+    node.saved = packed
+
+
+def unary_call(primitive: Primitive) -> Callable[..., Any]:
+    """The call of a primitive with one input and nothing else."""
+    forward = primitive.forward
+
+    def call(x: Any) -> Any:
+        if not isinstance(x, Tensor):
+            return forward(x)
+        if x._view is not None:
+            x._view.refresh(x)
+        a = x.data
+        try:
+            y = forward(a)
+        except Exception as error:
+            raise primitive.fail(error, (x,)) from error
+        out = _new(Tensor)
+        out.data = y if type(y) is _ndarray else _asarray(y)
+        out._grad = out._node = out._view = out._extra = None
+        if x._requires_grad and (state := _state()).enabled:
+            keep = primitive._keep.get(1) or primitive.keep(1)
+            saved = (a if keep[0] else None, out.data if keep[1] else None)
+            record(primitive, (x._node or x,), saved, out, None, state, (a,))
+        else:
+            out._requires_grad = False
+        return out
+
+    return _named(call, primitive)
+
+
+def binary_call(primitive: Primitive) -> Callable[..., Any]:
+    """The call of a primitive with two inputs and nothing else."""
+    forward = primitive.forward
+
+    def call(a: Any, b: Any) -> Any:
+        if isinstance(a, Tensor):
+            if a._view is not None:
+                a._view.refresh(a)
+            x = a.data
+            edge_a = (a._node or a) if a._requires_grad else None
+            if isinstance(b, Tensor):
+                if b._view is not None:
+                    b._view.refresh(b)
+                z = b.data
+                edge_b = (b._node or b) if b._requires_grad else None
+            else:
+                z = b if not isinstance(b, list | tuple) else _asarray(b)
+                edge_b = None
+        elif isinstance(b, Tensor):
+            if b._view is not None:
+                b._view.refresh(b)
+            x = a if not isinstance(a, list | tuple) else _asarray(a)
+            edge_a = None
+            z = b.data
+            edge_b = (b._node or b) if b._requires_grad else None
+        else:
+            return forward(a, b)
+        try:
+            y = forward(x, z)
+        except Exception as error:
+            raise primitive.fail(error, (a, b)) from error
+        out = _new(Tensor)
+        out.data = y if type(y) is _ndarray else _asarray(y)
+        out._grad = out._node = out._view = out._extra = None
+        mask = (edge_a is not None) + 2 * (edge_b is not None)
+        if mask and (state := _state()).enabled:
+            keep = primitive._keep.get(mask) or primitive.keep(mask)
+            saved = (x if keep[0] else None, z if keep[1] else None, out.data if keep[2] else None)
+            record(primitive, (edge_a, edge_b), saved, out, None, state, (x, z))
+        else:
+            out._requires_grad = False
+        return out
+
+    return _named(call, primitive)
+
+
+def general_call(primitive: Primitive) -> Callable[..., Any]:
+    """The call of any primitive."""
+    forward = primitive.forward
+    variadic = primitive.variadic
+    n_inputs = len(primitive.inputs)
+    names = primitive.attributes
+    defaults = primitive.defaults
+    allowed = frozenset(names)
+    several = primitive.n_outputs > 1
+    has_aux = bool(primitive.aux)
+    is_view = primitive.is_view
+
+    def call(*args: Any, **attrs: Any) -> Any:
+        inputs = args if variadic else args[:n_inputs]
+        if attrs and not allowed.issuperset(attrs):
+            if not variadic and len(inputs) < n_inputs:  # an input given by its name
+                for name in primitive.inputs[len(inputs) :]:
+                    if name in attrs:
+                        args = inputs = (*inputs, attrs.pop(name))
+                return call(*args, **attrs)
+            raise TypeError(unknown_argument(primitive, set(attrs) - allowed))
+        if len(inputs) < n_inputs and not variadic:
+            missing = ", ".join(primitive.inputs[len(inputs) :])
+            raise TypeError(f"{primitive.name} misses its input {missing}")
+        if names:
+            rest = args[n_inputs:] if not variadic else ()
+            if len(rest) > len(names):
+                raise TypeError(
+                    f"{primitive.name} takes {n_inputs + len(names)} arguments, got {len(args)}"
+                )
+            attrs = {**defaults, **dict(zip(names, rest, strict=False)), **attrs}
+        arrays = []
+        edges: list[Any] = []
+        tracked = mask = 0
+        for position, x in enumerate(inputs):
+            if isinstance(x, Tensor):
+                tracked = 1
+                if x._view is not None:
+                    x._view.refresh(x)
+                arrays.append(x.data)
+                if x._requires_grad:
+                    edges.append(x._node or x)
+                    mask |= 1 << position
+                    continue
+            else:
+                arrays.append(x)
+            edges.append(None)
+        try:
+            if primitive._precondition is not None:
+                primitive._precondition(*arrays, **attrs)
+            result = forward(*arrays, **attrs)
+        except Exception as error:
+            raise primitive.fail(error, inputs) from error
+        if not tracked:
+            return result[: primitive.n_outputs] if several else result[0] if has_aux else result
+        outputs = result[: primitive.n_outputs] if several else (result[0] if has_aux else result,)
+        aux = result[primitive.n_outputs :] if has_aux else ()
+        outs = tuple(_wrap(y if type(y) is _ndarray else _asarray(y)) for y in outputs)
+        if mask and (state := _state()).enabled:
+            values = (*arrays, *(out.data for out in outs), *aux)
+            if variadic:
+                keep_list, keep_rest = primitive.keep(1)[0], primitive.keep(1)[1:]
+                keep: Sequence[bool] = (keep_list,) * len(arrays) + keep_rest
+            else:
+                keep = primitive.keep(mask)
+            saved = tuple([v if k else None for v, k in zip(values, keep, strict=True)])
+            if primitive._shapes_wanted:
+                saved = (*saved, tuple([np.shape(a) for a in arrays]))
+            if several:
+                layout: list[Any] = [(out.shape, out.dtype, None) for out in outs]
+                attrs = {**attrs, "outputs": layout}
+                carrier = _wrap(outs[0].data)
+                record(primitive, tuple(edges), saved, carrier, attrs, state, tuple(arrays))
+                source = carrier._node
+                assert source is not None
+                for index, out in enumerate(outs):
+                    if out.dtype.kind in "fc":
+                        out._node = output_node(source, index, out.shape, out.dtype)
+                        out._requires_grad = True
+                        layout[index] = (out.shape, out.dtype, weakref.ref(out._node))
+                return outs
+            out = outs[0]
+            record(primitive, tuple(edges), saved, out, attrs, state, tuple(arrays))
+        if is_view:
+            parent = inputs[0]
+            data = outs[0].data
+            if isinstance(parent, Tensor) and (data.base is not None or data is parent.data):
+                attach_view(outs[0], parent, call, (), attrs)
+        return outs if several else outs[0]
+
+    return _named(call, primitive)
+
+
+def output_node(source: Node, index: int, shape: tuple[int, ...], dtype: Any) -> Output:
+    node = Output()
+    node.primitive = source.primitive
+    node.edges = (source,)
+    node.saved = ()
+    node.attrs = None
+    node.shape = shape
+    node.dtype = dtype
+    node.sequence = next_sequence()
+    node.scope = source.scope
+    node.hooks = None
+    node.name = None
+    node._code = source._code
+    node._instruction = source._instruction
+    node.index = index
+    return node
+
+
+def _named(call: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]:
+    call.__name__ = call.__qualname__ = primitive.name
+    call.__doc__ = primitive.__doc__
+    call.__module__ = primitive.__module__
+    return call
