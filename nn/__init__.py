@@ -16,7 +16,7 @@ from typing import Any
 import nn._guard  # noqa: F401 - before all else
 from autograd import manual_seed
 from autograd.extend import mark_internal
-from nn import functional, init, penalty, utils
+from nn import functional, init
 from nn.activation import (
     CELU,
     ELU,
@@ -407,6 +407,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """The packages inside that are loaded when they are first used."""
-    if name in ("data", "models", "training"):
+    if name in ("data", "models", "penalty", "training", "utils"):
         return import_module(f"nn.{name}")
     raise AttributeError(f"module 'nn' has no attribute {name!r}")

@@ -138,7 +138,7 @@ class RNNCell(_Cell):
 
     def forward(self, input: TensorLike, hx: TensorLike | None = None) -> Tensor:
         """The next state (N, hidden), from inputs (N, input) and the state, zero by default."""
-        return self._run(input, hx)  # type: ignore[no-any-return]
+        return self._run(input, hx)
 
     def extra_repr(self) -> str:
         tail = f", nonlinearity={self.nonlinearity}" if self.nonlinearity != "tanh" else ""
@@ -166,7 +166,7 @@ class LSTMCell(_Cell):
 
     def forward(self, input: TensorLike, hx: Any = None) -> tuple[Tensor, Tensor]:
         """The next (h, c), from inputs (N, input) and (h, c), zero by default."""
-        return self._run(input, hx)  # type: ignore[no-any-return]
+        return self._run(input, hx)
 
 
 class GRUCell(_Cell):
@@ -190,7 +190,7 @@ class GRUCell(_Cell):
 
     def forward(self, input: TensorLike, hx: TensorLike | None = None) -> Tensor:
         """The next state (N, hidden), from inputs (N, input) and the state, zero by default."""
-        return self._run(input, hx)  # type: ignore[no-any-return]
+        return self._run(input, hx)
 
 
 class _Recurrent(Module):

@@ -84,9 +84,9 @@ def ctc_loss(
     if impossible.any():
         loss = np.where(impossible, 0.0 if zero_infinity else np.inf, loss)
     if reduction == "mean":
-        return np.mean(loss / np.maximum(lengths, 1).astype(x.dtype))
+        return as_tensor(np.mean(loss / np.maximum(lengths, 1).astype(x.dtype)))
     out = reduced(loss, reduction)
-    return out[0] if single and reduction == "none" else out  # type: ignore[no-any-return]
+    return out[0] if single and reduction == "none" else out
 
 
 def _whole(values: Any, n: int, name: str) -> Any:
