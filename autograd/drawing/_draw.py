@@ -136,11 +136,14 @@ def _of_call(function: Callable[..., Any], args: Sequence[Any]) -> tuple[Graph, 
     leaves = _leaves(function, args)
     error: Exception | None = None
     result: Any = None
+    buffers = [(b, b.data.copy()) for b in function.buffers()] if _is_module(function) else []
     with enable_grad(), record_values() as record:
         try:
             result = function(*leaves)
         except Exception as raised:
             error = raised
+    for buffer, before in buffers:  # running statistics of a model that was only looked at
+        buffer.data[...] = before
     if error is not None:
         given = [x for x in leaves if isinstance(x, Tensor) and x.requires_grad]
         return build_graph([record] if record.nodes else given, error=error), error
@@ -154,6 +157,10 @@ def _of_call(function: Callable[..., Any], args: Sequence[Any]) -> tuple[Graph, 
     if len(outputs) == 1 and isinstance(outputs[0], Tensor) and outputs[0].size == 1:
         gradients = _gradients(outputs[0])
     return build_graph(outputs, gradients), None
+
+
+def _is_module(function: Any) -> bool:
+    return hasattr(function, "named_parameters") and hasattr(function, "buffers")
 
 
 def _has_graph(out: Tensor | Node) -> bool:

@@ -265,6 +265,17 @@ def test_a_function_is_drawn_with_its_parameters_names_and_leaves_no_gradients()
     assert weight.grad is None
 
 
+def test_drawing_a_model_leaves_it_as_it_was():
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+    before = {name: np.array(value) for name, value in model.state_dict().items()}
+    drawing = draw(model, np.random.default_rng(0).normal(size=(5, 3)))
+    assert drawing.error is None
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(np.asarray(value), before[name], err_msg=name)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert model.training
+
+
 def test_results_are_called_like_the_variables_they_are_assigned_to():
     def f(x):
         squared = x * x

@@ -99,7 +99,7 @@ def test_words_fit_into_their_boxes(open_page, fold):
         titles = browser.evaluate(
             "[...document.querySelectorAll('.frame-title')].map(title => {"
             "const frame = document.querySelector("
-            "`.frame[data-code=\"${title.dataset.code}\"] rect`).getBBox();"
+            '`.frame[data-code="${title.dataset.code}"] rect`).getBBox();'
             "return frame.x + frame.width - title.getBBox().x - title.getBBox().width; })"
         )
         assert all(room > 0 for room in titles)
