@@ -136,7 +136,8 @@ def _of_call(function: Callable[..., Any], args: Sequence[Any]) -> tuple[Graph, 
     leaves = _leaves(function, args)
     error: Exception | None = None
     result: Any = None
-    buffers = [(b, b.data.copy()) for b in function.buffers()] if _is_module(function) else []
+    held: Any = function
+    buffers = [(b, b.data.copy()) for b in held.buffers()] if _is_module(function) else []
     with enable_grad(), record_values() as record:
         try:
             result = function(*leaves)
