@@ -248,8 +248,7 @@ class _Recurrent(Module):
             hx: the first states, (layers × directions, N, hidden), zero by default; for an LSTM
                 the pair (h, c).
         """
-        reference = self._parameters["weight_ih_l0"]
-        x = as_tensor(like(input, reference))
+        x = as_tensor(like(input, next(self.parameters())))
         batched = x.ndim == 3
         if x.ndim not in (2, 3) or x.shape[-1] != self.input_size:
             raise self._reject(f"(L, N, {self.input_size}) or (L, {self.input_size})", x)
@@ -297,12 +296,11 @@ class _Recurrent(Module):
     def _pass(self, x: Tensor, layer: int, direction: int, state: Any) -> tuple[Tensor, Any]:
         """One layer in one direction over (L, N, features)."""
         suffix = self._suffix(layer, direction)
-        w_hh = self._parameters[f"weight_hh{suffix}"]
-        b_hh = self._parameters.get(f"bias_hh{suffix}")
-        assert w_hh is not None
-        weight = self._parameters[f"weight_ih{suffix}"]
-        assert weight is not None
-        gates = F.linear(x, weight, self._parameters.get(f"bias_ih{suffix}"))
+        # read as attributes, which may be parametrised or pruned
+        w_hh = getattr(self, f"weight_hh{suffix}")
+        b_hh = getattr(self, f"bias_hh{suffix}", None)
+        weight = getattr(self, f"weight_ih{suffix}")
+        gates = F.linear(x, weight, getattr(self, f"bias_ih{suffix}", None))
         length = x.shape[0]
         outs: list[Any] = [None] * length
         for t in range(length)[::-1] if direction else range(length):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -130,3 +131,69 @@ def test_printed_form(case: Case):
     arguments = {k: to_torch(v) for k, v in case.kwargs.items()}
     theirs = getattr(torch.nn, case.name)(*case.args, **arguments)
     assert repr(getattr(nn, case.name)(*case.args, **case.kwargs)) == repr(theirs)
+
+
+# Where pieces meet: at and around every kink of an activation, and where prediction meets target.
+KINKS = np.array([-6.0, -3.0, -1.0, -0.5, -0.0, 0.0, 0.5, 1.0, 3.0, 6.0])
+ACTIVATIONS = [
+    "ReLU", "ReLU6", "LeakyReLU", "RReLU", "ELU", "CELU", "SELU", "GELU", "SiLU", "Mish",
+    "Hardswish", "Hardsigmoid", "Hardtanh", "Hardshrink", "Softshrink", "Tanhshrink", "Softsign",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_slopes_at_kinks(name):
+    x = autograd.Tensor(KINKS, requires_grad=True)
+    z = torch.from_numpy(KINKS.copy()).requires_grad_()
+    y, t = getattr(nn, name)().eval()(x), getattr(torch.nn, name)().eval()(z)
+    np.testing.assert_allclose(y.data, t.detach().numpy(), rtol=1e-7)
+    y.sum().backward()
+    t.sum().backward()
+    np.testing.assert_allclose(x.grad.data, z.grad.numpy(), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "name", ["L1Loss", "MSELoss", "SmoothL1Loss", "HuberLoss", "HingeEmbeddingLoss"]
+)
+def test_slopes_of_losses_at_kinks(name):
+    target = np.where(np.arange(10) % 2, 1.0, -1.0)
+    x = autograd.Tensor(KINKS, requires_grad=True)
+    z = torch.from_numpy(KINKS.copy()).requires_grad_()
+    getattr(nn, name)()(x, target).backward()
+    getattr(torch.nn, name)()(z, torch.from_numpy(target)).backward()
+    np.testing.assert_allclose(x.grad.data, z.grad.numpy())
+
+
+def test_equal_elements_of_a_window_share_no_gradient():
+    values = np.zeros((1, 1, 4, 4))
+    for name, options in (("MaxPool2d", (3, 1)), ("AdaptiveMaxPool2d", (3,))):
+        x = autograd.Tensor(values, requires_grad=True)
+        z = torch.from_numpy(values.copy()).requires_grad_()
+        getattr(nn, name)(*options)(x).sum().backward()
+        getattr(torch.nn, name)(*options)(z).sum().backward()
+        np.testing.assert_array_equal(x.grad.data, z.grad.numpy())
+
+
+SIGNATURES = sorted(
+    name
+    for name in nn.__all__
+    if inspect.isclass(getattr(nn, name))
+    and issubclass(getattr(nn, name), nn.Module)
+    and hasattr(torch.nn, name)
+)
+# Longer by an argument of ours, or shorter by a deprecated one of theirs.
+DIFFERENT = {"Flatten", "Hardtanh", "NLLLoss2d", "Module", "Sequential"}
+
+
+@pytest.mark.parametrize("name", [name for name in SIGNATURES if name not in DIFFERENT])
+def test_arguments_have_the_same_names_order_and_defaults(name):
+    def arguments(cls):
+        return [
+            (p.name, p.default)
+            for p in inspect.signature(cls).parameters.values()
+            if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
+
+    theirs = arguments(getattr(torch.nn, name))
+    if theirs:  # some take anything, as *args
+        assert arguments(getattr(nn, name)) == theirs

@@ -303,3 +303,27 @@ def test_an_unsettled_parameter_says_so():
     with pytest.raises(RuntimeError, match="first batch"):
         layer.state_dict()
     assert autograd.is_grad_enabled()
+
+
+def test_a_recurrent_layer_can_be_parametrised_and_pruned():
+    nn.manual_seed(0)
+    layer = nn.LSTM(2, 3).double()
+    x = np.ones((4, 1, 2))
+    before = layer(x)[0].data
+    parametrizations.weight_norm(layer, "weight_hh_l0")
+    np.testing.assert_allclose(layer(x)[0].data, before)
+    layer(x)[0].sum().backward()
+    assert layer.parametrizations.weight_hh_l0.original0.grad is not None
+    prune.l1_unstructured(layer, "weight_ih_l0", 1.0)
+    np.testing.assert_allclose(layer(x)[0].data, layer(5 * x)[0].data)
+
+
+def test_buffers_are_registered_by_assignment():
+    module = nn.Module()
+    module.seen = nn.Buffer(np.zeros(2))
+    module.scratch = nn.Buffer([1.0], persistent=False)
+    assert list(module.state_dict()) == ["seen"]
+    assert [name for name, _ in module.named_buffers()] == ["seen", "scratch"]
+    assert module.scratch.dtype == np.float32
+    assert not list(module.parameters())
+    assert list(copy.deepcopy(module).state_dict()) == ["seen"]
