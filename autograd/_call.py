@@ -28,6 +28,7 @@ _asarray = np.asarray
 _new = object.__new__
 _state = STATE.get
 _getframe = sys._getframe
+_NESTED = (list, tuple)  # operands that rules could not read as arrays
 
 
 class Packed(tuple[Any, ...]):
@@ -138,12 +139,12 @@ def binary_call(primitive: Primitive) -> Callable[..., Any]:
                 z = b.data
                 edge_b = (b._node or b) if b._requires_grad else None
             else:
-                z = b if not isinstance(b, list | tuple) else _asarray(b)
+                z = b if type(b) not in _NESTED else _asarray(b)
                 edge_b = None
         elif isinstance(b, Tensor):
             if b._view is not None:
                 b._view.refresh(b)
-            x = a if not isinstance(a, list | tuple) else _asarray(a)
+            x = a if type(a) not in _NESTED else _asarray(a)
             edge_a = None
             z = b.data
             edge_b = (b._node or b) if b._requires_grad else None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["has_dot", "rasterise"]
 
+SLOW = 1000  # boxes from which dot takes minutes
 LIMIT = 30_000  # pixels in one direction; what is larger is scaled down
 
 
@@ -36,17 +37,20 @@ def rasterise(drawing: Drawing, kind: str, engine: str | None = None) -> bytes:
         engine: ``"dot"``, ``"matplotlib"``, or None for the first that is there.
 
     Raises:
-        RuntimeError: if neither is installed.
+        RuntimeError: if neither is installed, or dot fails.
     """
     if engine == "dot" and not has_dot():
         raise RuntimeError(
             "the dot program is not installed (Debian: apt install graphviz); leave engine= out "
             "for a layout that needs none"
         )
-    if engine == "dot" or (engine is None and has_dot()):
-        import graphviz
-
-        return bytes(graphviz.Source(drawing.to_dot()).pipe(format=kind))
+    if engine == "dot":
+        return _by_dot(drawing, kind)
+    if engine is None and has_dot() and len(drawing.scene.boxes) <= SLOW:
+        try:
+            return _by_dot(drawing, kind)
+        except RuntimeError:  # a dot without that format: the picture is made all the same
+            pass
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -55,6 +59,16 @@ def rasterise(drawing: Drawing, kind: str, engine: str | None = None) -> bytes:
             ".svg and .html need neither"
         ) from error
     return _painted(drawing.scene, drawing.options.title, kind)
+
+
+def _by_dot(drawing: Drawing, kind: str) -> bytes:
+    import graphviz
+
+    try:
+        return bytes(graphviz.Source(drawing.to_dot()).pipe(format=kind))
+    except graphviz.CalledProcessError as error:
+        words = (error.stderr or b"").decode(errors="replace").strip().splitlines()
+        raise RuntimeError(f"dot failed: {words[-1] if words else error}") from error
 
 
 def _painted(scene: Scene, title: str | None, kind: str) -> bytes:

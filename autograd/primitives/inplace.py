@@ -71,6 +71,8 @@ for _operation in (
     operator.sub,
     operator.mul,
     operator.truediv,
+    operator.floordiv,
+    operator.mod,
     operator.pow,
     operator.matmul,
 ):

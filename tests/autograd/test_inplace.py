@@ -646,3 +646,18 @@ def test_a_function_may_write_into_its_argument() -> None:
     with enable_grad():
         np.testing.assert_allclose(func.hessian(f)(x).data, [[0.0, 0.0], [0.0, 10.0]])
     assert x.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("operate", [operator.imod, operator.ifloordiv])
+def test_remainder_and_floor_division_write_into_the_buffer(operate: Any) -> None:
+    x = Tensor([5.0, 7.5], requires_grad=True)
+    y = x * 1
+    buffer = y.data
+    expected = operate(np.array([5.0, 7.5]), 2.0)
+    z = operate(y, 2.0)
+    assert z is y
+    assert y.data is buffer
+    np.testing.assert_array_equal(buffer, expected)
+    y.sum().backward()
+    slope = 1.0 if operate is operator.imod else 0.0
+    np.testing.assert_array_equal(x.grad.data, [slope, slope])

@@ -472,6 +472,33 @@ def test_dot_engine_where_present(tmp_path):
     assert "sigmoid" in Path(path).read_text()
 
 
+def fake_dot(folder, monkeypatch, script):
+    """Put a program called dot in front of all others."""
+    program = folder / "dot"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands in for dot")
+def test_png_and_pdf_come_from_dot_where_there_is_one(tmp_path, monkeypatch):
+    fake_dot(tmp_path, monkeypatch, 'cat > "$0.source"; echo "drawn $*"')
+    path = draw(neuron()).save(tmp_path / "graph.png")
+    assert Path(path).read_text() == "drawn -Kdot -Tpng\n"
+    assert "digraph" in (tmp_path / "dot.source").read_text()
+    assert Path(draw(neuron()).save(tmp_path / "graph.svg")).read_text().startswith("<svg")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands in for dot")
+def test_a_broken_dot(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    fake_dot(tmp_path, monkeypatch, "cat > /dev/null; echo no such format >&2; exit 1")
+    with pytest.raises(RuntimeError, match="dot failed: no such format"):
+        draw(neuron()).save(tmp_path / "graph.svg", engine="dot")
+    path = draw(neuron()).save(tmp_path / "graph.png")
+    assert Path(path).read_bytes().startswith(b"\x89PNG")
+
+
 def test_shows_itself_in_notebooks():
     drawing = draw(neuron())
     html = drawing._repr_html_()
