@@ -80,7 +80,7 @@ PLACES[0, 0, 1, 1] = PLACES[0, 0, 0, 0]
 
 @primitive(samples=(sample((2, 3, 2, 2), indices=PLACES, spatial=(4, 4)),))
 def max_unpool(x: Any, /, indices: Any, spatial: Ints) -> Any:
-    """Zeros of size ``spatial`` with x added at flat positions: the adjoint of :func:`max_gather`."""
+    """Zeros of size ``spatial`` with x added at flat positions, adjoint to :func:`max_gather`."""
     return kernels.max_unpool(x, indices, spatial)
 
 
