@@ -17,6 +17,10 @@ import nn._guard  # noqa: F401 - before all else
 from autograd import manual_seed
 from autograd.extend import mark_internal
 from nn import functional, init
+from nn._hooks import (
+    BackwardWatch,
+    add_hook,
+)
 from nn.activation import (
     CELU,
     ELU,
@@ -142,13 +146,9 @@ from nn.loss import (
     ZeroOneLoss,
 )
 from nn.module import (
-    Buffer,
     IncompatibleKeys,
     Module,
-    Parameter,
     ShapeError,
-    get_default_dtype,
-    set_default_dtype,
 )
 from nn.normalization import (
     BatchNorm1d,
@@ -178,6 +178,12 @@ from nn.padding import (
     ZeroPad1d,
     ZeroPad2d,
     ZeroPad3d,
+)
+from nn.parameter import (
+    Buffer,
+    Parameter,
+    get_default_dtype,
+    set_default_dtype,
 )
 from nn.pooling import (
     AdaptiveAvgPool1d,
@@ -237,6 +243,7 @@ __all__ = [
     "AvgPool3d",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BackwardWatch",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
@@ -393,6 +400,7 @@ __all__ = [
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
+    "add_hook",
     "functional",
     "get_default_dtype",
     "init",

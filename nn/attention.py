@@ -13,7 +13,8 @@ from nn import init
 from nn.functional._arguments import like
 from nn.functional._attention import attention_weights
 from nn.linear import Linear, empty_parameter
-from nn.module import Module, Parameter
+from nn.module import Module
+from nn.parameter import Parameter
 
 __all__ = ["MultiheadAttention"]
 

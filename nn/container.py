@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, SupportsIndex, overload
 
 from autograd import Tensor, as_tensor
-from nn.module import Module, Parameter
+from nn.module import Module
+from nn.parameter import Parameter
 
 __all__ = [
     "ChannelsLast",

@@ -14,7 +14,8 @@ from nn import init
 from nn.functional._arguments import Ints, Pairs, ints, like
 from nn.functional._conv import IntOrInts, convolve, padding_pairs
 from nn.linear import empty_parameter
-from nn.module import Module, Parameter
+from nn.module import Module
+from nn.parameter import Parameter
 
 __all__ = [
     "Conv1d",

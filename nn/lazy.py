@@ -24,7 +24,7 @@ from nn.conv import (
 )
 from nn.functional._conv import IntOrInts
 from nn.linear import Linear
-from nn.module import Module, Parameter, get_default_dtype
+from nn.module import Module
 from nn.normalization import (
     BatchNorm1d,
     BatchNorm2d,
@@ -33,6 +33,7 @@ from nn.normalization import (
     InstanceNorm2d,
     InstanceNorm3d,
 )
+from nn.parameter import Parameter, get_default_dtype
 
 __all__ = [
     "LazyBatchNorm1d",

@@ -12,7 +12,8 @@ from autograd import Tensor, TensorLike, as_tensor
 from nn import functional as F
 from nn import init
 from nn.functional._arguments import like
-from nn.module import Module, Parameter, ShapeError, get_default_dtype
+from nn.module import Module, ShapeError
+from nn.parameter import Parameter, get_default_dtype
 
 __all__ = ["Bilinear", "Embedding", "Flatten", "Identity", "Linear", "Unflatten"]
 

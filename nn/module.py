@@ -1,4 +1,4 @@
-"""Module and Parameter: how networks hold their state, and what happens around a call.
+"""Module: how networks hold their state, and what happens around a call.
 
 Nothing here computes; layers are in the other files of this package.
 """
@@ -12,91 +12,19 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from autograd import RemovableHandle, Tensor, TensorLike, as_tensor
+from autograd import RemovableHandle, Tensor, as_tensor
 from autograd.extend import current_path, enter_scope, leave_scope, note_write
+from nn._hooks import BackwardWatch, add_hook
+from nn.parameter import Buffer, Parameter
 
-__all__ = [
-    "Buffer",
-    "IncompatibleKeys",
-    "Module",
-    "Parameter",
-    "ShapeError",
-    "get_default_dtype",
-    "set_default_dtype",
-]
+__all__ = ["IncompatibleKeys", "Module", "ShapeError"]
 
 T = TypeVar("T")
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_default_dtype: np.dtype[Any] = np.dtype(np.float32)
-
-
-def get_default_dtype() -> np.dtype[Any]:
-    """The type of new parameters where no ``dtype=`` says otherwise: float32 at the start."""
-    return _default_dtype
-
-
-def set_default_dtype(dtype: npt.DTypeLike) -> None:
-    """Choose the type of new parameters and buffers, for the whole process.
-
-    >>> import nn
-    >>> nn.set_default_dtype("float64")
-    >>> nn.Linear(2, 1).weight.dtype
-    dtype('float64')
-    >>> nn.set_default_dtype("float32")
-    """
-    global _default_dtype
-    chosen = np.dtype(dtype)
-    if chosen.kind != "f":
-        raise TypeError(f"the default dtype must be a floating type, got {chosen}")
-    _default_dtype = chosen
-
 
 class ShapeError(ValueError, RuntimeError):
     """An array does not fit where it was given: says where, what was expected and what came."""
-
-
-class Parameter(Tensor):
-    """A tensor that a module learns: assigned as an attribute, it is registered as a parameter.
-
-    Args:
-        data: the values; copied. Numbers and nested lists get the default dtype (float32), arrays
-            and tensors keep theirs.
-        requires_grad: whether it is trained.
-
-    >>> Parameter([1.0, 2.0])
-    Parameter containing:
-    Tensor([1., 2.], dtype=float32, requires_grad=True)
-    """
-
-    __slots__ = ()
-
-    def __init__(self, data: TensorLike, requires_grad: bool = True) -> None:
-        typed = isinstance(data, Tensor | np.ndarray | np.generic)
-        super().__init__(data, requires_grad, None if typed else _default_dtype)
-
-    def __repr__(self) -> str:
-        plain = Tensor.__new__(Tensor)
-        plain.__setstate__({"data": self.data, "requires_grad": self.requires_grad, "name": None})
-        return f"Parameter containing:\n{plain!r}"
-
-
-class Buffer(Tensor):
-    """A tensor that belongs to a module's state but is not learnt, such as running statistics.
-
-    Assigned as an attribute, it is registered as a buffer.
-
-    Args:
-        data: the values; copied. Numbers and nested lists get the default dtype.
-        persistent: whether it is part of the module's ``state_dict``.
-    """
-
-    __slots__ = ("persistent",)
-
-    def __init__(self, data: TensorLike, *, persistent: bool = True) -> None:
-        typed = isinstance(data, Tensor | np.ndarray | np.generic)
-        super().__init__(data, dtype=None if typed else _default_dtype)
-        self.persistent = persistent
 
 
 class IncompatibleKeys(NamedTuple):
@@ -329,7 +257,7 @@ class Module:
                     args = changed if isinstance(changed, tuple) else (changed,)
         watch = None
         if self._backward_hooks or self._backward_pre_hooks:
-            watch = _BackwardWatch(self)
+            watch = BackwardWatch(self)
             args = watch.inputs(args)
         result = self.forward(*args, **kwargs)
         for hook, with_kwargs in list(self._forward_hooks.values()):
@@ -349,7 +277,7 @@ class Module:
             prepend: run it before the hooks that are there already.
             with_kwargs: whether it gets the keyword arguments.
         """
-        return _add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
+        return add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -368,7 +296,7 @@ class Module:
         (1, 3)
         >>> handle.remove()
         """
-        return _add_hook(self._forward_hooks, hook, prepend, with_kwargs)
+        return add_hook(self._forward_hooks, hook, prepend, with_kwargs)
 
     def register_full_backward_hook(
         self, hook: Callable[..., Any], prepend: bool = False
@@ -378,7 +306,7 @@ class Module:
         Both are tuples, one entry for each positional input and each output, None where there is
         no gradient. A tuple that the hook returns replaces ``grad_input``.
         """
-        return _add_hook(self._backward_hooks, hook, prepend, False)
+        return add_hook(self._backward_hooks, hook, prepend, False)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
@@ -387,7 +315,7 @@ class Module:
 
         A tuple that the hook returns replaces ``grad_output``.
         """
-        return _add_hook(self._backward_pre_hooks, hook, prepend, False)
+        return add_hook(self._backward_pre_hooks, hook, prepend, False)
 
     # ------------------------------------------------------------------- walking the members
 
@@ -733,113 +661,3 @@ def _array_of(value: Any) -> Array | None:
         array = np.asarray(value)
         return array if array.dtype.kind in "biufc" else None
     return None
-
-
-def _add_hook(
-    hooks: OrderedDict[int, Any], hook: Callable[..., Any], prepend: bool, with_kwargs: bool
-) -> RemovableHandle:
-    if not callable(hook):
-        raise TypeError(f"a hook must be callable, got {type(hook).__name__}")
-    before = set(hooks)
-    handle = RemovableHandle.add(hooks, hook)
-    (key,) = set(hooks) - before
-    hooks[key] = (hook, with_kwargs)
-    if prepend:
-        hooks.move_to_end(key, last=False)
-    return handle
-
-
-class _BackwardWatch:
-    """One call of a module whose backward pass is watched.
-
-    Inputs and outputs pass through an identity each, whose hooks see the gradients. Several inputs
-    pass through one node together, so that their gradients are all there when it is reached.
-    """
-
-    def __init__(self, module: Module) -> None:
-        self.module = module
-        self.latest: tuple[Tensor | None, ...] | None = None
-        self.slots: list[int] = []
-        self.n_inputs = 0
-
-    def inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        self.n_inputs = len(args)
-        self.slots = [
-            i for i, arg in enumerate(args) if isinstance(arg, Tensor) and arg.requires_grad
-        ]
-        if not self.slots:
-            return args
-        through = _identity([args[i] for i in self.slots], self._inputs_ready)
-        replaced = list(args)
-        for i, tensor in zip(self.slots, through, strict=True):
-            replaced[i] = tensor
-        return tuple(replaced)
-
-    def outputs(self, result: Any) -> Any:
-        several = isinstance(result, tuple | list)
-        values = list(result) if several else [result]
-        slots = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad]
-        if not slots:
-            return result
-
-        def ready(grads: tuple[Tensor, ...], _: Any) -> tuple[Tensor, ...] | None:
-            full: list[Tensor | None] = [None] * len(values)
-            for i, g in zip(slots, grads, strict=True):
-                full[i] = g
-            grad_output = tuple(full)
-            for hook, _ in list(self.module._backward_pre_hooks.values()):
-                changed = hook(self.module, grad_output)
-                if changed is not None:
-                    grad_output = changed if isinstance(changed, tuple) else (changed,)
-            self.latest = grad_output
-            if not self.slots:
-                self._call((None,) * self.n_inputs)
-            return tuple(grad_output[i] for i in slots)  # type: ignore[misc]
-
-        through = _identity([values[i] for i in slots], ready)
-        for i, tensor in zip(slots, through, strict=True):
-            values[i] = tensor
-        return type(result)(values) if several else values[0]
-
-    def _inputs_ready(self, grads: tuple[Tensor, ...], _: Any) -> tuple[Tensor, ...] | None:
-        full: list[Tensor | None] = [None] * self.n_inputs
-        for i, g in zip(self.slots, grads, strict=True):
-            full[i] = g
-        if self.latest is None:  # a second derivative passes here without passing the outputs
-            return grads
-        changed = self._call(tuple(full))
-        return tuple(changed[i] for i in self.slots)  # type: ignore[misc]
-
-    def _call(self, grad_input: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
-        for hook, _ in list(self.module._backward_hooks.values()):
-            changed = hook(self.module, grad_input, self.latest)
-            if changed is not None:
-                grad_input = changed if isinstance(changed, tuple) else (changed,)
-        self.latest = None
-        return grad_input
-
-
-def _identity(tensors: list[Tensor], hook: Callable[..., Any]) -> list[Tensor]:
-    """The tensors behind one node whose hook sees the gradients of all of them."""
-    if len(tensors) == 1:
-        out = np.positive(tensors[0])
-        out.node.register_hook(hook)
-        return [out]
-    joined = np.concatenate([t.reshape(-1) for t in tensors])
-    parts = []
-    start = 0
-    for t in tensors:
-        part = joined[start : start + t.size].reshape(t.shape)
-        parts.append(part if part.dtype == t.dtype else part.astype(t.dtype))
-        start += t.size
-    shapes = [t.shape for t in tensors]
-
-    def unravelled(grads: tuple[Any, ...], grad_output: Tensor) -> tuple[Any, ...]:
-        given = tuple(
-            None if g is None else g.reshape(shape) for g, shape in zip(grads, shapes, strict=True)
-        )
-        changed = hook(given, grad_output)
-        return tuple(None if g is None else g.reshape(-1) for g in changed)
-
-    joined.node.register_hook(unravelled)
-    return parts

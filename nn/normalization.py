@@ -13,7 +13,8 @@ from nn import functional as F
 from nn import init
 from nn.functional._arguments import like
 from nn.linear import empty_parameter
-from nn.module import Module, Parameter, get_default_dtype
+from nn.module import Module
+from nn.parameter import Parameter, get_default_dtype
 
 __all__ = [
     "BatchNorm1d",

@@ -15,7 +15,8 @@ import numpy as np
 
 from autograd import Tensor, TensorLike, as_tensor, grad
 from autograd.primitives import reduction as reductions
-from nn.module import Module, Parameter, get_default_dtype
+from nn.module import Module
+from nn.parameter import Parameter, get_default_dtype
 
 __all__ = [
     "L1",

@@ -14,7 +14,8 @@ from nn import functional as F
 from nn import init
 from nn.functional._arguments import fit_probability, like
 from nn.linear import empty_parameter
-from nn.module import Module, Parameter
+from nn.module import Module
+from nn.parameter import Parameter
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 

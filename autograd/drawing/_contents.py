@@ -15,7 +15,15 @@ from autograd.drawing._groups import (
     group_repeats,
     nest,
 )
-from autograd.drawing._style import FORMS, Line, array_lines, number, settings, symbol
+from autograd.drawing._style import (
+    FORMS,
+    Line,
+    array_lines,
+    number,
+    settings,
+    symbol,
+    text_width,
+)
 
 __all__ = ["make_figure"]
 
@@ -217,6 +225,6 @@ def _measure(box: Box) -> None:
 def _measure_group(group: Group) -> None:
     operations = "1 operation" if group.count == 1 else f"{group.count} operations"
     group.lines = [Line(group.title, "title"), Line(f"▸ {operations}")]
-    group.title_width = Line(group.title).width * 12 / 10.5 + 24
+    group.title_width = text_width(group.title, 12.0, bold=True) + 22.0
     group.width = round(max(line.width for line in group.lines) + 30.0, 1)
     group.height = 44.0

@@ -81,7 +81,7 @@ def text_width(text: str, size: float, bold: bool = False, mono: bool = False) -
     if mono:
         return 0.605 * size * len(text)
     units = sum(_HELVETICA.get(c, 620) for c in text)
-    return units / 1000 * size * _STRETCH * (1.07 if bold else 1.0)
+    return units / 1000 * size * _STRETCH * (1.14 if bold else 1.0)
 
 
 @dataclass(frozen=True, slots=True)

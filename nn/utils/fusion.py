@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nn.module import Module, Parameter
+from nn.module import Module
+from nn.parameter import Parameter
 
 __all__ = ["fuse_conv_bn_eval", "fuse_linear_bn_eval"]
 

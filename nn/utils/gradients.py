@@ -139,9 +139,7 @@ def vector_to_parameters(vec: TensorLike, parameters: Iterable[Tensor]) -> None:
     targets = list(parameters)
     total = sum(p.size for p in targets)
     if values.shape != (total,):
-        raise ValueError(
-            f"the parameters hold {total} numbers, got a vector of {values.shape}"
-        )
+        raise ValueError(f"the parameters hold {total} numbers, got a vector of {values.shape}")
     start = 0
     for p in targets:
         note_write(p.data)

@@ -12,7 +12,8 @@ import numpy as np
 
 from autograd import Tensor, no_grad
 from nn.container import ModuleDict, ModuleList
-from nn.module import Module, Parameter
+from nn.module import Module
+from nn.parameter import Parameter
 
 __all__ = [
     "ParametrizationList",
