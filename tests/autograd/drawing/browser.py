@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +19,8 @@ CHROMIUM = next(
     ),
     None,
 )
+
+PATIENCE = 90.0  # seconds
 
 
 class Browser:
@@ -55,6 +58,14 @@ class Browser:
         self._count = 0
         self._session: str | None = None
         self.errors: list[str] = []
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
+        """Find the page and listen to it."""
         targets = self._call("Target.getTargets")["targetInfos"]
         page = next(t["targetId"] for t in targets if t["type"] == "page")
         attached = self._call("Target.attachToTarget", targetId=page, flatten=True)
@@ -64,6 +75,8 @@ class Browser:
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
+            if not select.select([self._answers], [], [], PATIENCE)[0]:
+                raise RuntimeError(f"the browser says nothing for {PATIENCE} seconds")
             part = os.read(self._answers, 65536)
             if not part:
                 raise RuntimeError("the browser has gone")
@@ -166,7 +179,7 @@ class Browser:
         except (RuntimeError, OSError):
             pass
         try:
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
