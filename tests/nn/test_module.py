@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import weakref
 from collections import OrderedDict
 
 import numpy as np
@@ -534,3 +536,27 @@ def test_flatten_orders():
     flat = nn.Flatten(order="NHWC")(codes).data[0].astype(int)
     assert list(flat) == [111, 121, 211, 221, 112, 122, 212, 222]
     np.testing.assert_array_equal(nn.Flatten(0, 1, order="F")([[1, 2], [3, 4]]).data, [1, 3, 2, 4])
+
+
+@pytest.mark.parametrize("hooked", [False, True])
+def test_a_call_leaves_no_reference_cycle(hooked):
+    net = Net()
+    if hooked:
+        net.head.register_full_backward_hook(lambda m, gi, go: None)
+    gc.collect()
+    gc.disable()
+    try:
+        out = net(np.ones((2, 3))).sum()
+        out.backward()
+        node = weakref.ref(out.node)
+        del out
+        assert node() is None
+    finally:
+        gc.enable()
+
+
+def test_an_error_in_forward_leaves_the_scope():
+    with pytest.raises(nn.ShapeError):
+        Net()(np.ones((1, 9)))
+    with pytest.raises(nn.ShapeError, match=r"^model: Linear"):
+        nn.Linear(2, 2)(np.ones((1, 3)))
