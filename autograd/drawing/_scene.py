@@ -83,6 +83,7 @@ def _strokes(figure: Figure, placement: Placement) -> tuple[list[Stroke], list[L
     heaviest = _norm_range(links)
     strokes: list[Stroke] = []
     labels: list[Label] = []
+    said: set[tuple[str, str]] = set()
     for link, route in zip(links, routes, strict=True):
         source, target = figure.shown_as(link.source), figure.shown_as(link.target)
         clash = figure.boxes[link.target].form == "failed"
@@ -105,7 +106,9 @@ def _strokes(figure: Figure, placement: Placement) -> tuple[list[Stroke], list[L
         if direction in ("backward", "both") and returns:
             aside = 2.5 if direction == "both" else 0.0
             strokes.append(_stroke(route, aside, True, BACKWARD, width, "6 3", target, source, tip))
-        if link.label:
+        # Values that leave a folded group side by side say the same but once.
+        if link.label and not (source in figure.groups and (source, link.label) in said):
+            said.add((source, link.label))
             x, top, _ = route[0]
             labels.append(Label(link.label, x + 7.0, top + 14.0, CLASH if clash else "#555555"))
     return strokes, labels

@@ -434,6 +434,7 @@
       titles.push(`<text class="frame-title" data-code="${codeOf(group)}" x="${n(x + 9)}" y="${n(y + 16)}" font-size="12" font-weight="bold" fill="#3d5467" stroke="${fill}" stroke-width="4" paint-order="stroke">▾ ${escape(groups[group].title)}</text>`);
     }
     const labels = [];
+    const said = new Set();
     for (const { link, a, b, points } of links) {
       const clash = model.boxes[link.t].form === "failed";
       const returns = model.boxes[link.s].form !== "constant" && !clash;
@@ -446,7 +447,9 @@
       if (state.direction !== "forward" && returns) {
         parts.push(stroke(points, both ? 2.5 : 0, true, K.backward, weight(link.norm), `class="edge backward" ${data}`));
       }
-      if (link.label) {
+      // Values that leave a folded group side by side say the same but once.
+      if (link.label && !(isGroup(a) && said.has(`${a}|${link.label}`))) {
+        said.add(`${a}|${link.label}`);
         labels.push(`<text x="${n(points[0][0] + 7)}" y="${n(points[0][1] + 14)}" font-size="10" fill="${clash ? K.clash : "#555"}" stroke="#fff" stroke-width="3" stroke-opacity="0.85" paint-order="stroke">${escape(link.label)}</text>`);
       }
     }

@@ -243,6 +243,11 @@ def test_shapes_stand_on_edges():
     assert "5×1" in labels
 
 
+def test_a_folded_group_says_a_shape_once():
+    labels = draw(tangle(700)).scene.labels
+    assert len({(label.text, label.y) for label in labels}) == len(labels)
+
+
 def test_drawn_after_backward():
     x = Tensor([1.0, 2.0], requires_grad=True, name="x")
     loss = (x * x).sum()
