@@ -157,7 +157,7 @@ class Primitive:
         else:
             self._rules[name] = rule
         self._keep.clear()
-        self.vjp = self._fast_vjp() or self._vjp
+        self.vjp = self._first_vjp
         if "shapes" in rule.parameters:
             if self._is_plain:
                 raise TypeError(
@@ -166,6 +166,11 @@ class Primitive:
                 )
             self._shapes_wanted = True
         return function
+
+    def _first_vjp(self, *args: Any) -> Sequence[Any]:
+        """The first call of :attr:`vjp`: choose the fastest form, not before it is needed."""
+        self.vjp = self._fast_vjp() or self._vjp
+        return self.vjp(*args)
 
     def _fast_vjp(self) -> Callable[..., Sequence[Any]] | None:
         """The vjp of the most frequent primitives, written out: one or two inputs, a rule for each

@@ -234,6 +234,10 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         token = enter_scope(self)
         try:
+            for arg in args:
+                if type(arg) is np.ndarray and arg.dtype.kind == "f":
+                    args = self._in_own_dtype(args, token)
+                    break
             if (
                 self._forward_hooks
                 or self._forward_pre_hooks
@@ -244,6 +248,26 @@ class Module:
             return self.forward(*args, **kwargs)
         finally:
             leave_scope(token)
+
+    def _in_own_dtype(self, args: tuple[Any, ...], token: Any) -> tuple[Any, ...]:
+        """Plain arrays given to the outermost module, in the dtype of its parameters.
+
+        So that a float64 batch does not turn a float32 model into a slow one on its way through
+        layers without parameters. Tensors keep their dtype.
+        """
+        before = token.old_value
+        if before is not token.MISSING and before.scope is not None:
+            return args
+        for parameter in self.parameters():
+            dtype = parameter.dtype
+            if dtype.kind == "f":
+                return tuple(
+                    arg.astype(dtype, copy=False)
+                    if type(arg) is np.ndarray and arg.dtype.kind == "f"
+                    else arg
+                    for arg in args
+                )
+        return args
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for hook, with_kwargs in list(self._forward_pre_hooks.values()):

@@ -290,6 +290,11 @@ def test_plain_arrays_take_the_modules_dtype_and_tensors_keep_theirs():
     layer = nn.Linear(2, 1)
     assert layer(np.ones((1, 2))).dtype == np.float32
     assert layer([[1, 2]]).dtype == np.float32
+    deep = nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Linear(2, 1))
+    assert deep(np.ones((1, 2, 1))).dtype == np.float32
+    assert deep(Tensor(np.ones((1, 2, 1)))).dtype == np.float64
+    assert deep.double()(np.ones((1, 2), np.float32)).dtype == np.float64
+    assert nn.Flatten()(np.ones((1, 2))).dtype == np.float64  # it has no dtype of its own
     assert layer(Tensor([[1.0, 2.0]])).dtype == np.float64
     layer(Tensor([[1.0, 2.0]])).sum().backward()
     assert layer.weight.grad.dtype == np.float32
