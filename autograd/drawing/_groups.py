@@ -41,7 +41,14 @@ def _signature(figure: Figure, key: str) -> tuple[Any, ...] | None:
         else figure.groups[child].title.partition(": ")[2].partition("(")[0]
         for child in group.children
     )
-    return (group.title.partition(": ")[2].partition("(")[0], inner)
+    return (group.title.partition(": ")[2].partition("(")[0], inner, _result_shape(figure, key))
+
+
+def _result_shape(figure: Figure, key: str) -> tuple[int, ...] | None:
+    """The shape of the last thing computed in a group."""
+    while key in figure.groups:
+        key = figure.groups[key].children[-1]
+    return figure.boxes[key].node.shape
 
 
 def group_repeats(figure: Figure) -> None:

@@ -55,21 +55,30 @@ def draw_blocks(
         input = np.zeros(input, dtype)
     deepest = max((name.count(".") + 1 for name, _ in model.named_modules() if name), default=0)
     depths = [depth] if depth is not None else list(range(deepest, 0, -1)) or [0]
-    stages: list[_Stage] = []
+    # A module is opened only where what is inside follows one after the other, without branches.
+    _, breaks = _stages(model, input, depths[-1])
     for tried in depths:
-        stages = _stages(model, input, tried)
-        if len(stages) <= MOST_STAGES:
+        stages, found = _stages(model, input, tried)
+        if len(stages) <= MOST_STAGES and found <= breaks:
             break
     first = tuple(np.shape(input.data if isinstance(input, Tensor) else input))
     return _drawn([_Stage(["input"], first, 0), *stages], title or type(model).__name__)
 
 
-def _stages(model: Any, input: Any, depth: int) -> list[_Stage]:
-    """Run the model and note the output of every module at ``depth``, or shallower and simple."""
+def _stages(model: Any, input: Any, depth: int) -> tuple[list[_Stage], int]:
+    """Run the model and note the output of every module at ``depth``, or shallower and simple.
+
+    Also says how many of them did not start from the output of the one before.
+    """
     calls: list[tuple[Any, tuple[int, ...]]] = []
+    latest: list[Any] = []
+    breaks = 0
 
     def note(module: Any, args: tuple[Any, ...], output: Any) -> None:
+        nonlocal breaks
         if hasattr(output, "shape"):
+            breaks += bool(latest) and not any(x is latest[-1] for x in args)
+            latest.append(output)
             calls.append((module, tuple(output.shape)))
 
     handles = []
@@ -97,7 +106,7 @@ def _stages(model: Any, input: Any, depth: int) -> list[_Stage]:
             stages[-1].parameters += parameters
         else:
             stages.append(_Stage([name], shape, parameters))
-    return _gathered(stages)
+    return _gathered(stages), breaks
 
 
 def _gathered(stages: list[_Stage]) -> list[_Stage]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -320,6 +320,15 @@ def test_modules_are_frames_and_fold_by_depth():
     assert "Block ×4" in boxes
     outermost = draw(loss, fold=0)
     assert sum(isinstance(item, Group) for item, _ in outermost.scene.boxes) == 1
+
+
+def test_modules_of_different_shapes_are_not_grouped():
+    sizes = [2, 3, 4, 5, 6]
+    model = nn.Sequential(
+        nn.Flatten(), *[nn.Linear(a, b) for a, b in pairwise(sizes)]
+    )
+    drawing = draw(model, np.ones((1, 2)), fold=1)
+    assert not any("×4" in item.lines[0].text for item, _ in drawing.scene.boxes)
 
 
 def test_a_module_called_twice_is_shown_twice():

@@ -201,6 +201,22 @@ def test_equal_blocks_are_counted():
     assert "Conv2d 3×3 ×5" in text
 
 
+def test_modules_with_branches_stay_closed():
+    class Around(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(2, 2, 3, padding=1)
+            self.short = nn.Conv2d(2, 2, 1)
+
+        def forward(self, x):
+            return self.conv(x) + self.short(x)
+
+    model = nn.Sequential(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), Around(), nn.Flatten())
+    text = words(draw_network(model, (1, 1, 6, 6)))
+    assert "Around" in text
+    assert "Conv2d 1×1" not in text
+
+
 def test_save(tmp_path):
     diagram = draw_network(ones_and_zeros(2, 2, 1))
     for ending, start in (("svg", b"<svg"), ("html", b"<!doctype")):
