@@ -324,9 +324,7 @@ def test_modules_are_frames_and_fold_by_depth():
 
 def test_modules_of_different_shapes_are_not_grouped():
     sizes = [2, 3, 4, 5, 6]
-    model = nn.Sequential(
-        nn.Flatten(), *[nn.Linear(a, b) for a, b in pairwise(sizes)]
-    )
+    model = nn.Sequential(nn.Flatten(), *[nn.Linear(a, b) for a, b in pairwise(sizes)])
     drawing = draw(model, np.ones((1, 2)), fold=1)
     assert not any("×4" in item.lines[0].text for item, _ in drawing.scene.boxes)
 
