@@ -100,7 +100,7 @@ class DigitsCNN(Sequential):
     (5, 10)
     """
 
-    def __init__(self, num_classes: int = 10, width: int = 16, dropout: float = 0.25) -> None:
+    def __init__(self, num_classes: int = 10, width: int = 16, dropout: float = 0.5) -> None:
         super().__init__(
             Conv2d(1, width, 3, padding=1),
             BatchNorm2d(width),
