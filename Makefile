@@ -58,6 +58,9 @@ hooks: $(VENV)/.installed-dev
 
 # --- commands ----------------------------------------------------------------------------------------
 
+# Small matrices: a second BLAS thread would only wait for the first, and tests run side by side.
+test demo notebooks: export OPENBLAS_NUM_THREADS ?= 1
+
 test: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
 
