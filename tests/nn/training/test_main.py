@@ -59,17 +59,25 @@ def test_a_mistake_gives_one_line(
 def test_ctrl_c_saves_what_was_learnt(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     command = [sys.executable, "-m", "nn.training", "--epochs", "500", "--output", str(tmp_path)]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=dict(os.environ)
-    ) as job:
+    job = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        # A job started in the background may have been told to ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
         assert job.stdout is not None
         for line in job.stdout:  # the first finished epoch
             if line.startswith("epoch"):
                 break
         time.sleep(0.2)
         job.send_signal(signal.SIGINT)
-        said = job.stdout.read()
-        assert job.wait(timeout=60) == 130
+        said, _ = job.communicate(timeout=60)
+    finally:
+        job.kill()
+    assert job.returncode == 130
     assert "interrupted" in said
     assert "test accuracy" in said
     assert (tmp_path / "weights.npz").is_file()
