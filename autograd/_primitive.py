@@ -475,7 +475,8 @@ def primitive(
             batched=batched,
         )
         made.samples.extend(samples)
-        primitives[made.name] = made
+        # A user's operation may have the name of one that is there; that one stays.
+        primitives.setdefault(made.name, made)
         for function in numpy_functions:
             Tensor._implementations[function] = made.call
         return made
