@@ -283,5 +283,4 @@ def output_node(source: Node, index: int, shape: tuple[int, ...], dtype: Any) ->
 def _named(call: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]:
     call.__name__ = call.__qualname__ = primitive.name
     call.__doc__ = primitive.__doc__
-    call.__module__ = primitive.__module__
     return call
