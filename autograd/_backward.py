@@ -114,8 +114,9 @@ def backpropagate(
         try:
             for edge, part in zip(edges, parts):
                 if part is None:
-                    if len(edges) == 1:  # `return` was forgotten: this would drop the gradient
-                        raise _no_gradient(node, part)
+                    unwanted = edge is None or (wanted is not None and edge not in wanted)
+                    if not (unwanted or primitive.constant_inputs or hooks is not None):
+                        raise _no_gradient(node, part)  # it would drop the gradient without a word
                     continue
                 kind = type(edge)
                 value = edge if kind is Node or kind is Output else edge.data

@@ -254,3 +254,22 @@ def test_an_input_without_a_rule_is_an_error_not_a_zero() -> None:
 
     with pytest.raises(GraphError, match="no_rule has no rule for its input a"):
         no_rule(x).backward()
+
+
+def test_a_forgotten_return_for_one_of_two_inputs_is_an_error() -> None:
+    @primitive()
+    def scaled(a: Any, b: Any, /) -> Any:
+        return a * b
+
+    scaled.rule("a")(lambda g, b: g * b)
+
+    @scaled.rule("b")
+    def _(g: Any, a: Any) -> Any:
+        g * a  # the mistake: nothing is returned
+
+    x, y = (Tensor([1.0, 2.0], requires_grad=True) for _ in range(2))
+    with pytest.raises(GraphError, match="scaled returned None where a gradient is needed"):
+        scaled(x, y).sum().backward()
+    scaled(x, [3.0, 4.0]).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [3.0, 4.0]
