@@ -36,6 +36,8 @@ CORE = (
     "autograd.primitives",
 )
 # A dependency that is always there but only ever needed for a picture counts as optional, too.
+# What comes with another dependency and is named with it.
+PART_OF = {"llvmlite": "numba"}
 ALWAYS_INSTALLED = {*sys.stdlib_module_names, "numpy", *PACKAGES}
 
 
@@ -263,6 +265,7 @@ def nothing_imports_in_a_circle(modules: dict[str, Module]) -> Iterator[str]:
 
 def _is_home_of(module: str, dependency: str) -> bool:
     """A module may be named after an optional dependency: `_numba`, `numba_conv`, `onnx.graph`."""
+    dependency = PART_OF.get(dependency, dependency)
     return any(part.lstrip("_").split("_")[0] == dependency.lower() for part in module.split("."))
 
 
@@ -271,13 +274,13 @@ def optional_dependencies_load_late(modules: dict[str, Module]) -> Iterator[str]
 
     A module named after an optional dependency may import it, and is then itself imported late.
     """
-    homes = set()
+    homes = {}  # and of what
     for module in modules.values():
         for imported in module.imports:
             dependency = imported.module.partition(".")[0]
             if imported.at_load_time and dependency not in ALWAYS_INSTALLED:
                 if _is_home_of(module.name, dependency):
-                    homes.add(module.name)
+                    homes[module.name] = dependency
                 else:
                     yield f"{module.name}:{imported.line} imports {dependency}"
     for module in modules.values():
@@ -285,8 +288,8 @@ def optional_dependencies_load_late(modules: dict[str, Module]) -> Iterator[str]
             reached = target(modules, imported)
             if (
                 imported.at_load_time
-                and reached in homes - {module.name}
-                and module.name not in homes
+                and reached in homes
+                and not _is_home_of(module.name, homes[reached])
             ):
                 yield f"{module.name}:{imported.line} imports {reached} at load time"
 

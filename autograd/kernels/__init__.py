@@ -1,4 +1,8 @@
-"""Array kernels: plain NumPy arrays in, plain NumPy arrays out, with no knowledge of the graph."""
+"""Array kernels: plain NumPy arrays in, plain NumPy arrays out, with no knowledge of the graph.
+
+Each is written in NumPy here; those of which a compiled form pays have one in `_numba`, which goes
+first where Numba is installed (see `_twins`).
+"""
 
 from autograd.kernels.convolution import col2im as col2im
 from autograd.kernels.convolution import conv as conv
@@ -6,6 +10,7 @@ from autograd.kernels.convolution import conv_input_grad as conv_input_grad
 from autograd.kernels.convolution import conv_output_shape as conv_output_shape
 from autograd.kernels.convolution import conv_weight_grad as conv_weight_grad
 from autograd.kernels.convolution import im2col as im2col
+from autograd.kernels.matmul import matmul as matmul
 from autograd.kernels.pooling import avg_pool as avg_pool
 from autograd.kernels.pooling import avg_pool_input_grad as avg_pool_input_grad
 from autograd.kernels.pooling import max_gather as max_gather

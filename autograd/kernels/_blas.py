@@ -1,0 +1,146 @@
+"""The BLAS that NumPy brought along: its threads, its core type, and the address of its products.
+
+NumPy's own wheels carry OpenBLAS. Another BLAS is used as it is: nothing here is known about it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import glob
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+__all__ = ["OpenBlas", "one_blas_thread", "openblas"]
+
+
+class OpenBlas:
+    """OpenBLAS, loaded by NumPy.
+
+    Attributes:
+        path: of the shared library.
+        int64: whether its integers have 64 bits.
+    """
+
+    def __init__(self, path: str, library: ctypes.CDLL, prefix: str, suffix: str) -> None:
+        self.path = path
+        self.int64 = suffix == "64_"
+        self._library = library
+        self._names = (prefix, suffix)
+        self.get_threads = self._function("openblas_get_num_threads", ctypes.c_int)
+        self.set_threads = self._function("openblas_set_num_threads", None, ctypes.c_int)
+
+    def _function(self, name: str, result: Any, *arguments: Any) -> Any:
+        prefix, suffix = self._names
+        function = getattr(self._library, f"{prefix}{name}{suffix}")
+        function.restype, function.argtypes = result, arguments
+        return function
+
+    @property
+    def core(self) -> str:
+        """The processor its kernels are written for, such as ``Haswell``."""
+        return bytes(self._function("openblas_get_corename", ctypes.c_char_p)()).decode()
+
+    @property
+    def version(self) -> str:
+        """Name and version, such as ``OpenBLAS 0.3.31``."""
+        described = bytes(self._function("openblas_get_config", ctypes.c_char_p)()).decode()
+        return " ".join(described.split()[:2])
+
+    def product(self, kind: str) -> int:
+        """Address of ``cblas_sgemm`` (kind "s") or ``cblas_dgemm`` ("d")."""
+        function = self._function(f"cblas_{kind}gemm", None)
+        return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+    def switch_core(self, core: str) -> None:
+        """Use the kernels written for ``core`` from now on.
+
+        OpenBLAS chooses once, as it is loaded; this makes it choose again, by functions that are
+        not documented. No BLAS call may be under way in another thread.
+
+        Raises:
+            RuntimeError: this OpenBLAS cannot do so.
+        """
+        try:
+            leave, enter = self._library.gotoblas_dynamic_quit, self._library.gotoblas_dynamic_init
+        except AttributeError:
+            raise RuntimeError(f"{self.version} at {self.path} cannot change its kernels") from None
+        before = os.environ.get("OPENBLAS_CORETYPE")
+        os.environ["OPENBLAS_CORETYPE"] = core
+        try:
+            leave()
+            enter()
+        finally:
+            if before is None:
+                del os.environ["OPENBLAS_CORETYPE"]
+            else:
+                os.environ["OPENBLAS_CORETYPE"] = before
+
+
+@cache
+def openblas() -> OpenBlas | None:
+    """The OpenBLAS of NumPy's wheel, or None if NumPy uses something else."""
+    for path in _candidates():
+        try:
+            library = ctypes.CDLL(path)
+        except OSError:
+            continue
+        for prefix in ("scipy_", ""):
+            for suffix in ("64_", ""):
+                if hasattr(library, f"{prefix}openblas_set_num_threads{suffix}"):
+                    return OpenBlas(path, library, prefix, suffix)
+    return None
+
+
+def _candidates() -> Iterator[str]:
+    """Libraries that may be it: those beside NumPy, then those this process has loaded."""
+    package = os.path.dirname(np.__file__)
+    for folder in (os.path.join(os.path.dirname(package), "numpy.libs"), f"{package}/.dylibs"):
+        yield from sorted(glob.glob(os.path.join(folder, "*openblas*")))
+    if sys.platform == "linux":
+        with open("/proc/self/maps", encoding="utf-8") as maps:
+            loaded = {line.split(maxsplit=5)[-1].strip() for line in maps if "/" in line}
+        yield from sorted(path for path in loaded if "openblas" in os.path.basename(path))
+
+
+_lock = threading.Lock()
+_inside = 0
+_threads_outside = 1
+
+
+@contextmanager
+def _limited(blas: OpenBlas) -> Iterator[None]:
+    global _inside, _threads_outside
+    with _lock:
+        if not _inside:
+            _threads_outside = blas.get_threads()
+            blas.set_threads(1)
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                blas.set_threads(_threads_outside)
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    yield
+
+
+def one_blas_thread() -> Any:
+    """A context in which BLAS stays on the thread it is called from.
+
+    Threads of BLAS and threads of ours would wait for each other's cores. Contexts may overlap in
+    several threads; the number of BLAS threads is what it was when the last one is left.
+    """
+    blas = openblas()
+    return _as_it_is() if blas is None else _limited(blas)
