@@ -36,6 +36,7 @@ FORWARD: dict[str, str] = {
     "square": "{base0}^2",
     "reciprocal": r"\frac{{1}}{{{0}}}",
     "matmul": r"{0}\,{1}",
+    "linear": r"{0}\,{base1}^\top + {2}",
     "exp": r"e^{{{0}}}",
     "log": r"\ln {0}",
     "log1p": r"\ln(1 + {0})",
@@ -66,6 +67,7 @@ BACKWARD: dict[str, tuple[str, ...]] = {
     "square": (r"2\,{g} {times} {0}",),
     "reciprocal": (r"-{g} {times} {basey}^2",),
     "matmul": (r"{g}\,{base1}^\top", r"{base0}^\top {g}"),
+    "linear": (r"{g}\,{1}", r"{baseg}^\top {0}", r"\textstyle\sum {g}"),
     "exp": (r"{g} {times} {y}",),
     "log": (r"\frac{{{g}}}{{{0}}}",),
     "log1p": (r"\frac{{{g}}}{{1 + {0}}}",),
@@ -329,6 +331,8 @@ class _Writer:
             return f"{symbol} = {value}"
         sides = [symbol]
         template = FORWARD.get(node.operation or "")
+        if node.operation == "linear" and len(node.inputs) == 2:
+            template = FORWARD["linear"].removesuffix(" + {2}")
         parts = [self._operand(key, node) for key in node.inputs]
         if template is not None:
             sides.append(self._formula(template, node, parts))
@@ -435,6 +439,8 @@ class _Writer:
             template = rf"\textstyle\sum {template}"
         if self.numerator and node.operation == "matmul":
             return ("{1}\\,{g}", "{g}\\,{0}")[edge.position]
+        if self.numerator and node.operation == "linear":
+            return (r"{base1}^\top {g}", r"({g}\,{0})^\top", template)[edge.position]
         return template
 
 

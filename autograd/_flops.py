@@ -23,7 +23,7 @@ MOVES = frozenset(_MOVES.split())
 # One operation for each element that goes in.
 _REDUCES = "sum mean max min prod cumsum cumprod var std logsumexp norm any all amax amin"
 REDUCES = frozenset(_REDUCES.split())
-PRODUCTS = frozenset(("matmul", "dot", "inner", "outer", "vecdot", "tensordot"))
+PRODUCTS = frozenset(("matmul", "linear", "dot", "inner", "outer", "vecdot", "tensordot"))
 # Several for each element, in round numbers.
 PER_ELEMENT = {
     "sigmoid": 4,
@@ -48,6 +48,8 @@ def flops(name: str, shapes: Sequence[Shape], output: Shape, attrs: Mapping[str,
 
     >>> flops("matmul", [(2, 3), (3, 4)], (2, 4), {})
     48
+    >>> flops("linear", [(2, 3), (4, 3), (4,)], (2, 4), {})
+    56
     >>> flops("add", [(5, 1), (1, 4)], (5, 4), {})
     20
     """
@@ -56,7 +58,7 @@ def flops(name: str, shapes: Sequence[Shape], output: Shape, attrs: Mapping[str,
         return 0
     pairs = multiply_adds(name, shapes, output)
     if pairs:
-        bias = size if name == "conv" and len(shapes) > 2 and shapes[2] else 0
+        bias = size if name in ("conv", "linear") and len(shapes) > 2 and shapes[2] else 0
         return 2 * pairs + bias
     first = shapes[0]
     if name.startswith(("max_pool", "avg_pool")):

@@ -286,7 +286,7 @@ def _receptive_fields(outputs: Iterable[Any], inputs: Sequence[Any]) -> dict[int
         if _is_window(name):
             windowed = True
             field = _widened(field, node) if field is not None else None
-        elif name in ("matmul", "mean", "sum", "getitem", "einsum"):
+        elif name in ("matmul", "linear", "mean", "sum", "getitem", "einsum"):
             field = None
         fields[id(node)] = field
         if field is not None and windowed:

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from autograd import kernels
 from autograd._primitive import attach, implements, primitive, sample
 from autograd.primitives.einsum import einsum
 
@@ -32,6 +33,17 @@ def refuse_out(name: str, out: Any) -> None:
     """Raise if a caller wants the result written into an array of theirs."""
     if out is not None:
         raise TypeError(f"np.{name} of a tensor has no out=: assign the result instead")
+
+
+# From this many multiplications on, a product is shared out over our own threads.
+_LARGE = 1 << 20
+
+
+def product(a: Any, b: Any) -> Any:
+    """``a @ b`` of arrays or tensors; large matrices in the threads of the other kernels."""
+    if type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]:
+        return kernels.matmul(a, b) if a.size * b.shape[1] > _LARGE else a.dot(b)
+    return a @ b
 
 
 # ------------------------------------------------------------------------------------------ matmul
@@ -60,7 +72,7 @@ def matmul(a: Any, b: Any, /) -> Any:
     Tensor([[ 1., 10.],
             [ 1., 10.]])
     """
-    return np.matmul(a, b)
+    return product(a, b) if type(a) is type(b) is np.ndarray else np.matmul(a, b)
 
 
 @matmul.rule("a")
@@ -70,7 +82,7 @@ def _(g: Any, b: Any, a_ndim: int) -> Any:
         return g[..., None] * b
     if a_ndim == 1:
         return (b @ g[..., None])[..., 0]
-    return g @ b.swapaxes(-1, -2)
+    return product(g, b.swapaxes(-1, -2))
 
 
 @matmul.rule("b")
@@ -83,8 +95,8 @@ def _(g: Any, a: Any, b_ndim: int) -> Any:
     if b_ndim == 2 < a.ndim:  # one product instead of a stack of products and a sum
         rows = prod(a.shape[:-1])
         lead = g.shape[: g.ndim - a.ndim]
-        return a.reshape(rows, a.shape[-1]).T @ g.reshape(*lead, rows, g.shape[-1])
-    return a.swapaxes(-1, -2) @ g
+        return product(a.reshape(rows, a.shape[-1]).T, g.reshape(*lead, rows, g.shape[-1]))
+    return product(a.swapaxes(-1, -2), g)
 
 
 def _rmatmul(self: Any, other: Any) -> Any:

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor, TensorLike, as_tensor
+from autograd.primitives import networks
 from nn.functional._arguments import like
 
 __all__ = ["bilinear", "embedding", "linear", "one_hot"]
+
+_linear = networks.linear.call
 
 
 def linear(input: TensorLike, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -28,8 +31,10 @@ def linear(input: TensorLike, weight: Tensor, bias: Tensor | None = None) -> Ten
     Tensor([[13., 26.]])
     """
     weight = as_tensor(weight)
-    out = np.matmul(like(input, weight), weight.T)
-    return out if bias is None else out + bias
+    x = as_tensor(like(input, weight))
+    if bias is None or np.shape(bias) == weight.shape[:-1]:
+        return _linear(x, weight, None if bias is None else as_tensor(bias))
+    return _linear(x, weight, None) + bias
 
 
 def bilinear(

@@ -150,3 +150,26 @@ def test_too_large_and_failing_computations():
         explain(lambda a, b: a @ b, np.ones(2), np.ones(3))
     with pytest.raises(ValueError, match="layout"):
         explain(lambda a: a.exp(), 1.0, layout="other")
+
+
+def test_an_affine_layer():
+    x = Tensor([[1.0, 2.0]], requires_grad=True, name="x")
+    w = Tensor([[3.0, 4.0]], requires_grad=True, name="w")
+    b = Tensor([5.0], requires_grad=True, name="b")
+
+    def without(x, w):
+        return nn.functional.linear(x, w).sum()
+
+    def layer(x, w, b):
+        return nn.functional.linear(x, w, b).sum()
+
+    assert any(line.endswith("16") for line in explain(layer, x, w, b).forward)
+    assert any(r"x\,w^\top + b" in line for line in explain(layer, x, w, b).forward)
+    assert not any("+" in line for line in explain(without, x, w).forward)
+    for layout, parts in (
+        ("denominator", (r"\,w = ", r"^\top x = ", r"\textstyle\sum")),
+        ("numerator", (r"= w^\top ", r"\,x)^\top = ", r"\textstyle\sum")),
+    ):
+        told = "\n".join(explain(layer, x, w, b, layout=layout).backward)
+        for part in parts:
+            assert part in told

@@ -118,7 +118,7 @@ def test_chrome_trace(tmp_path):
     assert [event["ts"] for event in events] == sorted(event["ts"] for event in events)
     assert {event["cat"] for event in events} == {"forward", "backward"}
     assert any(event["args"]["module"] == "model" for event in events)
-    assert "matmul" in Path(found.save(tmp_path / "profile.txt")).read_text()
+    assert "linear" in Path(found.save(tmp_path / "profile.txt")).read_text()
     with pytest.raises(ValueError, match=r"\.json or \.txt"):
         found.save(tmp_path / "profile.csv")
 
@@ -129,6 +129,8 @@ def test_chrome_trace(tmp_path):
         ("matmul", [(3,), (3,)], (), {}, 6),
         ("matmul", [(2, 3), (3,)], (2,), {}, 12),
         ("matmul", [(7, 2, 3), (7, 3, 4)], (7, 2, 4), {}, 7 * 48),
+        ("linear", [(2, 3), (4, 3), None], (2, 4), {}, 48),
+        ("linear", [(5, 2, 3), (4, 3), (4,)], (5, 2, 4), {}, 5 * 56),
         ("conv", [(2, 4, 9), (6, 2, 3)], (2, 6, 7), {}, 2 * 2 * 6 * 7 * 2 * 3),  # two groups
         ("conv", [(1, 1, 4, 4), (1, 1, 3, 3), (1,)], (1, 1, 2, 2), {}, 2 * 36 + 4),
         ("sum", [(4, 5)], (), {}, 20),

@@ -153,7 +153,7 @@ def test_search_finds_inside_folded_modules_and_goes_there(open_page):
 def test_search_by_shape_and_for_nothing(open_page):
     browser = open_page(draw(stack()[1], fold=False))
     browser.type("#search", "5x1")
-    assert "matmul_10" in marked(browser, "found")
+    assert "linear_10" in marked(browser, "found")
     browser.type("#search", "nowhere")
     assert browser.evaluate("document.getElementById('hits').textContent") == "0 found"
     assert not marked(browser, "found")

@@ -1,0 +1,105 @@
+"""Layers of networks as single operations: what would be several nodes is one, with one rule.
+
+Each could be composed of other primitives; as one operation it saves less and passes over memory
+less often. The rules are again made of primitives, so all of them can be differentiated further.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from autograd._primitive import primitive, sample
+from autograd.primitives.products import as_array, product
+
+# ------------------------------------------------------------------------------------------ linear
+
+
+@primitive(
+    batched=True,
+    samples=(
+        sample((4, 3), (2, 3), (2,)),
+        sample((4, 3), (2, 3), None),
+        sample((3,), (2, 3), (2,)),
+        sample((2, 4, 3), (2, 3), (2,)),
+        sample((4, 3), (3,), ()),
+        sample((2, 4, 3), (3,), None),
+    ),
+)
+def linear(x: Any, weight: Any, bias: Any, /) -> Any:
+    """The affine map x Wᵀ + b along the last axis.
+
+    Args:
+        x: (…, in).
+        weight: (out, in), or (in,) for a single output without an axis.
+        bias: (out,), or () for a weight without that axis; None for none.
+
+    Returns:
+        (…, out), or (…) for a weight of shape (in,).
+
+    >>> linear(np.array([[1.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 3.0]]), np.array([10.0, 20.0]))
+    array([[13., 26.]])
+    """
+    if weight.ndim == 2 and x.ndim == 2:
+        y = product(x, weight.T)
+    elif weight.ndim == 2 and x.ndim > 2:
+        rows = product(x.reshape(prod(x.shape[:-1]), x.shape[-1]), weight.T)
+        y = rows.reshape(*x.shape[:-1], weight.shape[0])
+    else:
+        y = np.matmul(x, weight.T)
+    if bias is None:
+        return y
+    if bias.shape != weight.shape[:-1]:
+        raise ValueError(
+            f"a weight of shape {weight.shape} expects a bias of shape {weight.shape[:-1]}, got "
+            f"{bias.shape}"
+        )
+    if bias.dtype is y.dtype and y.ndim:
+        return np.add(y, bias, out=y)
+    return y + bias
+
+
+@linear.rule("x")
+def _(g: Any, weight: Any) -> Any:
+    if weight.ndim == 1:
+        return g[..., None] * weight
+    if g.ndim <= 2:
+        return product(g, weight)
+    rows = product(g.reshape(prod(g.shape[:-1]), g.shape[-1]), weight)
+    return rows.reshape(*g.shape[:-1], weight.shape[1])
+
+
+@linear.rule("weight")
+def _(g: Any, x: Any, weight_ndim: int) -> Any:
+    x = as_array(x)
+    if g.ndim == x.ndim == weight_ndim == 2:
+        return product(g.T, x)  # of the weight's own layout
+    lead = g.shape[: g.ndim - (x.ndim - 1) - (weight_ndim - 1)]
+    count = prod(x.shape[:-1])
+    rows = x.reshape(count, x.shape[-1])
+    if weight_ndim == 1:
+        return g.reshape(*lead, count) @ rows
+    return product(g.reshape(*lead, count, g.shape[-1]).swapaxes(-1, -2), rows)
+
+
+@linear.rule("bias")
+def _(g: Any, bias_ndim: int, y_ndim: int) -> Any:
+    if y_ndim == bias_ndim:
+        return g
+    if type(g) is np.ndarray and g.ndim == 2 == y_ndim and bias_ndim:
+        return _ones(len(g), g.dtype).dot(g) if len(g) <= _FEW else np.add.reduce(g, 0)
+    return np.sum(g, axis=tuple(range(g.ndim - y_ndim, g.ndim - bias_ndim)))
+
+
+# A product with ones sums the rows of a small matrix several times faster than a reduction.
+_FEW = 1024
+
+
+@lru_cache(maxsize=64)
+def _ones(count: int, dtype: Any) -> Any:
+    ones = np.ones(count, dtype)
+    ones.flags.writeable = False
+    return ones
