@@ -8,6 +8,8 @@ counts is the ratio to a peer from the same round; absolute times tell about the
     python -m benchmarks overhead mlp       some suites
     python -m benchmarks --list             what there is
 
+README.md in this folder explains the suites, the options and how to read the results.
+
 A suite is a module in `workloads/` with a list called WORKLOADS. A workload is one builder function
 per library: it imports the library, prepares, and returns the step to be timed. A step returns a
 number (a loss, or an array that is summed), so that a run can tell whether everybody computed the
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 
 __all__ = ["Builder", "Step", "Workload"]
 
-Step = Callable[[], object]
+Step = Callable[..., object]
 Builder = Callable[[], Step]
 
 
@@ -33,8 +35,19 @@ class Workload:
         name: unique in its suite.
         builders: by library; `contestants.py` says which contestants use which.
         operations: how many operations one step performs; times are shown per operation.
+        peer: whom to compare with, where that is not PyTorch.
+        among: names of the contestants that take part; all that have a builder if empty.
+        memory: also measure how much memory a step takes beyond what stays. Its step accepts a
+            number of rows to use; two come first, for all that is made only once.
+        apart: in processes started for it; a grid of many workloads shares processes instead.
+        quick: is part of a quick run.
     """
 
     name: str
     builders: Mapping[str, Builder]
     operations: int = 1
+    peer: str = ""
+    among: tuple[str, ...] = ()
+    memory: bool = False
+    apart: bool = True
+    quick: bool = True

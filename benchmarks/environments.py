@@ -25,7 +25,7 @@ def python_of(environment: Environment) -> Path:
     folder = STORE / "environments" / environment.name
     python = folder / "bin" / "python"
     arguments: list[str] = []
-    fingerprint = [sys.version, *environment.requirements]
+    fingerprint = [sys.version, *environment.requirements, *environment.scripts.values()]
     for requirement in environment.requirements:
         if "{root}" in requirement:
             arguments.append("--editable")
@@ -45,7 +45,11 @@ def python_of(environment: Environment) -> Path:
         [*pip, *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        reason = done.stderr.strip().splitlines()
-        raise CannotInstallError(reason[-1] if reason else "pip failed")
+        reasons = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        raise CannotInstallError(reasons[-1] if reasons else "pip failed")
+    for name, text in environment.scripts.items():
+        script = python.with_name(name)
+        script.write_text(text.format(python=python), encoding="utf-8")
+        script.chmod(0o755)
     stamp.write_text(wanted)
     return python

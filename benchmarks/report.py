@@ -1,26 +1,23 @@
-"""From results to numbers people read: medians, ratios in one run, memory, and the machine."""
+"""From results to numbers people read: medians, ratios in one run, first steps and memory."""
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from benchmarks import Workload
-from benchmarks.contest import Pace, Result
+from benchmarks.contest import Result
 
-__all__ = ["Row", "Table", "machine", "tabulate"]
+__all__ = ["Row", "Table", "duration", "markdown_table", "size", "tabulate"]
 
 _SAME = 1e-3  # two first values further apart than this, relatively, are not the same computation
 
 
 @dataclass(frozen=True)
 class Row:
-    """One contestant at one workload; times are seconds per operation."""
+    """One contestant at one workload; `median` and rounds are seconds per operation."""
 
     contestant: str
     median: float | None = None
@@ -28,8 +25,13 @@ class Row:
     slowest_round: float | None = None
     ratio: float | None = None
     over_numpy: float | None = None
+    first_step: float | None = None
+    to_first_result: float | None = None
+    cores: float | None = None
     peak_bytes: int = 0
     step_bytes: int = 0
+    growth_bytes: int | None = None
+    growth_ratio: float | None = None
     calls: int = 0
     value: float | None = None
     agrees: bool = True
@@ -37,8 +39,24 @@ class Row:
     error: str | None = None
 
 
+# Columns: the heading, and what stands in it for a row that has something to show.
+_COLUMNS: tuple[tuple[str, Callable[[Row], str | None]], ...] = (
+    ("over NumPy", lambda row: _shown(row.over_numpy, duration)),
+    ("ratio", lambda row: _shown(row.ratio, "{:.2f}".format)),
+    ("first step", lambda row: _shown(row.first_step, duration)),
+    ("to first result", lambda row: _shown(row.to_first_result, duration)),
+    ("cores", lambda row: _shown(row.cores, "{:.1f}".format)),
+    ("peak memory", lambda row: _shown(row.peak_bytes or None, size)),
+    ("of the step", lambda row: _shown(row.step_bytes or None, size)),
+    ("growth", lambda row: _shown(row.growth_bytes, size)),
+    ("ratio of growth", lambda row: _shown(row.growth_ratio, "{:.2f}".format)),
+)
+
+
 @dataclass(frozen=True)
 class Table:
+    """A workload's rows; `peer` is the contestant whose ratio is 1."""
+
     suite: str
     workload: str
     operations: int
@@ -48,28 +66,31 @@ class Table:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> Table:
+        rows = (Row(**{**row, "versions": tuple(row["versions"])}) for row in kept["rows"])
+        return cls(**{**kept, "rows": tuple(rows)})
+
+    def row(self, contestant: str) -> Row | None:
+        return next((row for row in self.rows if row.contestant == contestant), None)
+
     def _cells(self) -> list[list[str]]:
+        columns = [(name, of) for name, of in _COLUMNS if any(of(row) for row in self.rows)]
         per = "time" if self.operations == 1 else "time per operation"
-        ratio = f"ratio to {self.peer}"
-        cells = [["", per, "range of rounds", ratio, "peak memory", "of the step"]]
-        with_numpy = self.operations > 1 and any(row.over_numpy is not None for row in self.rows)
-        if with_numpy:
-            cells[0].insert(3, "over NumPy")
+        names = [f"ratio to {self.peer}" if name == "ratio" else name for name, _ in columns]
+        cells = [["", per, "range of rounds", *names]]
         for row in self.rows:
             if row.median is None or row.fastest_round is None or row.slowest_round is None:
-                cells.append([row.contestant, f"failed: {row.error}", *[""] * (len(cells[0]) - 2)])
+                cells.append([row.contestant, f"failed: {row.error}", *[""] * (len(columns) + 1)])
                 continue
-            line = [
-                row.contestant + ("" if row.agrees else " (!)"),
-                duration(row.median),
-                f"{duration(row.fastest_round)} - {duration(row.slowest_round)}",
-                "" if row.ratio is None else f"{row.ratio:.2f}",
-                f"{row.peak_bytes / 2**20:.0f} MiB" if row.peak_bytes else "",
-                f"{row.step_bytes / 2**20:.0f} MiB" if row.peak_bytes else "",
-            ]
-            if with_numpy:
-                line.insert(3, "" if row.over_numpy is None else duration(row.over_numpy))
-            cells.append(line)
+            cells.append(
+                [
+                    row.contestant + ("" if row.agrees else " (!)"),
+                    duration(row.median),
+                    f"{duration(row.fastest_round)} - {duration(row.slowest_round)}",
+                    *((of(row) or "") for _, of in columns),
+                ]
+            )
         return cells
 
     def _notes(self) -> list[str]:
@@ -93,19 +114,41 @@ class Table:
             lines.append("  " + "  ".join([first.ljust(widths[0]), *padded]).rstrip())
         return "\n".join([*lines, *self._notes()])
 
+    def as_line(self) -> str:
+        """For grids of many workloads: each contestant's time and ratio."""
+        shown = [
+            f"{row.contestant} failed: {row.error}"
+            if row.median is None or row.ratio is None
+            else f"{row.contestant} {duration(row.median)} ({row.ratio:.2f})"
+            for row in self.rows
+        ]
+        return "\n".join([f"{self.suite}: {self.workload}: {', '.join(shown)}", *self._notes()])
+
     def as_markdown(self) -> str:
-        header, *body = self._cells()
-        lines = [f"### {self.suite}: {self.workload}", "", "| " + " | ".join(header) + " |"]
-        lines.append("|---|" + "---:|" * (len(header) - 1))
-        lines += ["| " + " | ".join(line) + " |" for line in body]
+        lines = [f"### {self.suite}: {self.workload}", "", markdown_table(self._cells())]
         return "\n".join([*lines, *(f"\n{note}" for note in self._notes()), ""])
 
 
+def _shown(value: Any, form: Callable[[Any], str]) -> str | None:
+    return None if value is None else form(value)
+
+
+def markdown_table(cells: Sequence[Sequence[str]]) -> str:
+    """The first line is the heading; all columns but the first are numbers."""
+    header, *body = ["| " + " | ".join(line) + " |" for line in cells]
+    return "\n".join([header, "|---|" + "---:|" * (len(cells[0]) - 1), *body])
+
+
 def duration(seconds: float) -> str:
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if abs(seconds) >= size:
-            return f"{seconds / size:.3g} {unit}"
+    for unit, length in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if abs(seconds) >= 0.9995 * length:  # what rounds to 1000 is 1 of the next unit
+            return f"{seconds / length:.3g} {unit}"
     return f"{seconds * 1e9:.3g} ns"
+
+
+def size(count: int) -> str:
+    mebibytes = count / 2**20
+    return f"{mebibytes:.0f} MiB" if mebibytes >= 10 else f"{mebibytes:.1f} MiB"
 
 
 def _ratio(ours: Result, theirs: Result) -> float:
@@ -125,15 +168,27 @@ def _row(result: Result, peer: Result | None, bare: Result | None, operations: i
     agrees = True
     if peer is not None and peer.value is not None and result.value is not None:
         agrees = abs(result.value - peer.value) <= _SAME * max(abs(peer.value), 1e-6)
+    growth_ratio = None
+    if peer is not None and peer.growth_bytes and result.growth_bytes is not None:
+        growth_ratio = result.growth_bytes / peer.growth_bytes
     return Row(
         contestant=result.contestant,
         median=median(result),
         fastest_round=min(rounds),
         slowest_round=max(rounds),
         ratio=None if peer is None else _ratio(result, peer),
-        over_numpy=None if bare is None or bare is result else median(result) - median(bare),
+        over_numpy=(
+            median(result) - median(bare)
+            if bare is not None and bare is not result and operations > 1
+            else None
+        ),
+        first_step=result.seconds.get("first"),
+        to_first_result=sum(result.seconds.values()) or None,
+        cores=statistics.median(result.cores) if result.cores else None,
         peak_bytes=result.peak_bytes,
-        step_bytes=result.peak_bytes - result.baseline_bytes,
+        step_bytes=max(0, result.peak_bytes - result.baseline_bytes),
+        growth_bytes=result.growth_bytes,
+        growth_ratio=growth_ratio,
         calls=sum(map(len, result.rounds)),
         value=result.value,
         agrees=agrees,
@@ -153,31 +208,3 @@ def tabulate(suite: str, workload: Workload, results: Sequence[Result], peer: st
         peer=None if reference is None else reference.contestant,
         rows=tuple(_row(result, reference, bare, workload.operations) for result in results),
     )
-
-
-def machine(pace: Pace) -> dict[str, str]:
-    """What the numbers were measured on; no name of the machine or its user."""
-
-    def first(path: str, key: str) -> str:
-        try:
-            lines = Path(path).read_text().splitlines()
-        except OSError:
-            return ""
-        return next((x.partition(":")[2].strip() for x in lines if x.startswith(key)), "")
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    memory = first("/proc/meminfo", "MemTotal").split()
-    described = {
-        "processor": first("/proc/cpuinfo", "model name") or platform.machine(),
-        "cores": str(cores),
-        "memory": f"{int(memory[0]) / 2**20:.0f} GiB" if memory else "",
-        "system": f"{platform.system()}, {' '.join(platform.libc_ver())}".rstrip(", "),
-        "python": platform.python_version(),
-        "threads of every contestant": str(pace.threads),
-        "rounds": f"{pace.rounds}, each {pace.seconds:g} s, {pace.gap * 1e3:g} ms between turns",
-        "load before": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "",
-    }
-    for name in ("OPENBLAS_CORETYPE", "KMP_BLOCKTIME", "OMP_WAIT_POLICY"):
-        if name in os.environ:
-            described[name] = os.environ[name]
-    return {key: value for key, value in described.items() if value}

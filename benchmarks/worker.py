@@ -7,6 +7,7 @@ found by a contestant whose own package has that name. Requests and answers are 
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import importlib.metadata
@@ -17,6 +18,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from benchmarks import Step
 
 _MOST_CALLS = 20_000
+_PATIENCE = 8  # times the seconds of a turn
 
 
 def _adopt_benchmarks() -> None:
@@ -66,40 +69,92 @@ def _version(module: str) -> str:
     return " ".join(f"{name} {importlib.metadata.version(name)}" for name in sorted(set(names)))
 
 
+def _settle() -> None:
+    """Give back to the system what is not in use."""
+    gc.collect()
+    with suppress(AttributeError, OSError):  # only glibc keeps freed memory, and has this
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _forget_peak() -> bool:
+    """Let `VmHWM` start again from what is resident now; whether the system allows that."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _growth(step: Step) -> int | None:
+    """How far two steps rise above what is resident once everything permanent has been made."""
+    step(2)
+    _settle()
+    if not _forget_peak():
+        return None
+    before = _memory("VmRSS")
+    for _ in range(2):
+        step()
+    return _memory("VmHWM") - before
+
+
 class Worker:
-    """Answers requests; `build` comes first."""
+    """Answers requests; `build` comes first, and may come again."""
 
     def __init__(self) -> None:
         self.step: Step | None = None
         self.baseline = 0
 
     def build(self, suite: str, workload: str, builder: str, modules: list[str]) -> dict[str, Any]:
+        if self.step is not None:
+            self.step = None
+            _settle()
+            _forget_peak()
+        clock = time.perf_counter
+        marks = [clock()]
         for module in modules:
             importlib.import_module(module)
+        marks.append(clock())
         declared = importlib.import_module(f"benchmarks.workloads.{suite}").WORKLOADS
         chosen = next(each for each in declared if each.name == workload)
         self.baseline = _memory("VmRSS")
-        self.step = chosen.builders[builder]()
-        value = _as_number(self.step())
+        marks.append(clock())
+        step = self.step = chosen.builders[builder]()
+        marks.append(clock())
+        value = _as_number(step(2) if chosen.memory else step())
+        marks.append(clock())
         versions = {module: _version(module) for module in modules}
-        return {"value": value, "versions": sorted(set(versions.values()))}
+        return {
+            "value": value,
+            "versions": sorted(set(versions.values())),
+            "seconds": {
+                "import": marks[1] - marks[0],
+                "build": marks[3] - marks[2],
+                "first": marks[4] - marks[3],
+            },
+            "growth_bytes": _growth(step) if chosen.memory else None,
+        }
 
     def turn(self, seconds: float, least: int, warm_up: int) -> dict[str, Any]:
+        """Time steps for `seconds`; at least some, unless that would take far longer."""
         assert self.step is not None
         step: Callable[[], object] = self.step
         clock = time.perf_counter
         gc.collect()
+        start = clock()
         for _ in range(warm_up):
             step()
+            if clock() - start > seconds:
+                break
         times: list[float] = []
-        start = clock()
+        start, busy = clock(), time.process_time()
         while True:
             before = clock()
             step()
             after = clock()
             times.append(after - before)
-            if (after - start >= seconds and len(times) >= least) or len(times) >= _MOST_CALLS:
-                return {"times": times}
+            enough = len(times) >= least or after - start >= _PATIENCE * seconds
+            if (after - start >= seconds and enough) or len(times) >= _MOST_CALLS:
+                return {"times": times, "cores": (time.process_time() - busy) / (clock() - start)}
 
     def memory(self) -> dict[str, Any]:
         return {"peak": _memory("VmHWM"), "baseline": self.baseline}
