@@ -58,7 +58,13 @@ def conv_output_shape(
 
 
 def conv(
-    x: Array, weight: Array, stride: Ints, padding: Padding, dilation: Ints, groups: int
+    x: Array,
+    weight: Array,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    bias: Array | None = None,
 ) -> Array:
     """Cross-correlate ``x`` with ``weight``: what every library calls convolution.
 
@@ -74,6 +80,7 @@ def conv(
         dilation: step from tap to tap within a window, per spatial axis.
         groups: number of blocks the channels are split into; block ``i`` of the output sees only
             block ``i`` of the input.
+        bias: one number per filter, ``(O,)``, added to all of its outputs; None for none.
 
     Returns:
         Output, ``(N, O, *out)``, with ``out`` from `conv_output_shape`.
@@ -83,9 +90,10 @@ def conv(
     array([[[1., 1., 1., 1.]]])
     """
     out = conv_output_shape(x.shape[2:], weight.shape[2:], stride, padding, dilation)
-    y = np.empty((x.shape[0], weight.shape[0], *out), np.result_type(x, weight))
+    dtype = np.result_type(x, weight) if bias is None else np.result_type(x, weight, bias)
+    y = np.empty((x.shape[0], weight.shape[0], *out), dtype)
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
-    _correlate(x, w, y, stride, [before for before, _ in padding], dilation)
+    _correlate(x, w, y, stride, [before for before, _ in padding], dilation, bias)
     return y
 
 
@@ -441,23 +449,36 @@ def _batches(
 # ----------------------------------------------------------------------- what is done with them
 
 
-def _correlate(x: Array, w: Array, y: Array, stride: Ints, before: Ints, dilation: Ints) -> None:
+def _correlate(
+    x: Array,
+    w: Array,
+    y: Array,
+    stride: Ints,
+    before: Ints,
+    dilation: Ints,
+    bias: Array | None = None,
+) -> None:
     """Write into ``y`` (any strided view) the correlation of ``x``, read as 0 outside its bounds.
 
     ``x`` is ``(N, groups * channels, *spatial)``, ``w`` ``(groups, filters, channels, *kernel)``
-    and ``y`` ``(N, groups * filters, *out)``; window 0 starts at cell ``-before``.
+    and ``y`` ``(N, groups * filters, *out)``; window 0 starts at cell ``-before``. ``bias``,
+    ``(groups * filters,)``, is added as the outputs are written.
     """
     groups, filters, channels, *kernel = w.shape
     if y.size == 0:
         return
+    if bias is not None:
+        bias = bias.reshape(-1, *[1] * len(kernel))
     if w.size == 0:
-        y[...] = 0
+        y[...] = 0 if bias is None else bias
         return
     # Contiguous, because BLAS takes no views that run backwards.
     matrix = np.ascontiguousarray(w.reshape(groups, filters, -1), y.dtype)
     if _is_pointwise(x, w, y, stride, before):
         planes = x.reshape(len(x), groups, channels, -1)
         np.matmul(matrix, planes, out=y.reshape(len(y), groups, filters, -1))
+        if bias is not None:
+            y += bias
         return
     axes = _axes(x.shape[2:], y.shape[2:], kernel, stride, before, dilation)
     out = np.empty((groups, filters, 0), y.dtype)
@@ -467,7 +488,11 @@ def _correlate(x: Array, w: Array, y: Array, stride: Ints, before: Ints, dilatio
         rows.load(x[images])
         for at, cols in rows.columns():
             np.matmul(matrix, cols.reshape(groups, matrix.shape[2], -1), out=out[..., at])
-        y[images] = rows.windows(out.reshape(groups * filters, -1))
+        found = rows.windows(out.reshape(groups * filters, -1))
+        if bias is None:
+            y[images] = found
+        else:
+            np.add(found, bias, out=y[images])
 
 
 def _is_pointwise(x: Array, w: Array, y: Array, stride: Ints, before: Ints) -> bool:

@@ -67,14 +67,7 @@ def conv(
            [ 84.,  94., 104.],
            [124., 134., 144.]])
     """
-    y = kernels.conv(x, weight, stride, padding, dilation, groups)
-    if bias is not None:
-        shape = (-1,) + (1,) * len(stride)
-        if y.dtype == np.result_type(y, bias):
-            y += bias.reshape(shape)
-        else:
-            y = y + bias.reshape(shape)
-    return y
+    return kernels.conv(x, weight, stride, padding, dilation, groups, bias)
 
 
 @conv.precondition

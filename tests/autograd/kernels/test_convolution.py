@@ -132,6 +132,22 @@ def test_definition(geometry: Geometry) -> None:
         np.testing.assert_array_equal(array, copy)
 
 
+@given(geometries())
+def test_bias_is_added(geometry: Geometry) -> None:
+    x, w, _ = geometry.arrays()
+    bias = np.random.default_rng(1).standard_normal(len(w))
+    per_filter = bias.reshape(-1, *[1] * len(geometry.spatial))
+    y = conv(x, w, *geometry.window, geometry.groups, bias)
+    np.testing.assert_allclose(y, conv(x, w, *geometry.window, geometry.groups) + per_filter)
+
+
+def test_bias_takes_part_in_the_dtype() -> None:
+    x, w = np.ones((1, 1, 3), np.float32), np.ones((1, 1, 2), np.float32)
+    y = conv(x, w, (1,), ((0, 0),), (1,), 1, np.array([1e-12]))
+    assert y.dtype == np.float64
+    np.testing.assert_array_equal(y, [[[2 + 1e-12] * 2]])
+
+
 @given(geometries(), st.integers(1, 40))
 def test_however_the_work_is_cut_up(geometry: Geometry, columns: int) -> None:
     """Small arrays fit in one piece of columns; here they are made of many."""
