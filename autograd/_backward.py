@@ -7,7 +7,7 @@ summed, brought to the shape and dtype of what they belong to, and shown to hook
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heapreplace
 from typing import Any
 
 import numpy as np
@@ -44,17 +44,12 @@ def backpropagate(
     Returns:
         From leaf (or target) to its gradient; leaves that no path reaches are missing.
     """
-    wanted = through = None
+    walk = _Walk(retain_graph, recording, batched)
     if targets is not None:
-        targets = set(targets)
-        wanted, through = _paths_to(targets, roots)
-    gradients: dict[Any, Any] = {}  # from node or leaf to the sum of what has arrived
-    owned: set[Any] = set()  # whose gradient is a sum made here, which may be added to in place
-    found: dict[Any, Any] = {}
-    # Nodes with a gradient waiting, newest first: all that uses a node is newer than the node.
-    waiting: list[tuple[int, Node]] = []
+        walk.look_for(set(targets), roots)
+    gradients, waiting = walk.gradients, walk.waiting
     for root, gradient in roots:
-        if wanted is None or root in wanted:
+        if walk.wanted is None or root in walk.wanted:
             if root in gradients:
                 gradients[root] = gradients[root] + gradient
             else:
@@ -62,72 +57,57 @@ def backpropagate(
                 if isinstance(root, Node):
                     heappush(waiting, (-root.sequence, root))
 
-    latest_write = WRITES.latest
-    guard = STATE.get().guard
-    while waiting:
-        node = heappop(waiting)[1]
+    owned: set[Any] = set()  # whose gradient is a sum made here, which may be added to in place
+    latest_write, special = walk.latest_write, walk.special
+    # The newest node with a gradient waiting is not in the heap but here: it often stays alone.
+    node = heappop(waiting)[1] if waiting else None
+    while node is not None:
         gradient = gradients.pop(node)
-        hooks = node.hooks
-        if hooks is not None:
-            gradient = _run_output_hooks(node, hooks, gradient)
-        if wanted is not None:
-            if node in targets:  # type: ignore[operator]
-                found[node] = gradient
-            if node not in through:  # type: ignore[operator]
-                continue
-        primitive = node.primitive
-        if type(node) is Output:
-            source = node.edges[0]
-            slots = gradients.get(source)
-            if slots is None:
-                slots = gradients[source] = [None] * primitive.n_outputs
-                heappush(waiting, (-source.sequence, source))
-            if hooks is not None and hooks.after:
-                (gradient,) = _run_after_hooks(node, hooks, (gradient,), gradient)
-            held = slots[node.index]
-            slots[node.index] = gradient if held is None else held + gradient
-            continue
-        saved = node.saved
-        if type(saved) is not tuple:
-            saved = primitive.restore(node)
-        if node.sequence < latest_write:
-            WRITES.check(node, node.saved or ())
-        if recording:
-            saved = primitive.relink(node, saved)
-        edges = node.edges
-        if not batched:
-            parts = primitive.vjp(gradient, saved, node, edges, wanted)
-        elif primitive.batched:
-            parts = primitive.vjp(gradient, saved, node, edges, wanted)
-            parts = [
-                None if part is None else _conform(part, edge, node, 1)
-                for part, edge in zip(parts, edges, strict=True)
-            ]
+        following = None
+        if special or node.hooks is not None or type(node) is Output:
+            parts = walk.step(node, gradient)
+            edges = node.edges if parts else ()
+            if waiting:  # it may have put something there
+                following = heappop(waiting)[1]
         else:
-            parts = _vjp_of_each(node, gradient, saved, wanted)
-        if guard is not None:
-            guard(node, gradient, parts)
-        if hooks is not None and hooks.after:
-            parts = _run_after_hooks(node, hooks, parts, gradient)
-        if not retain_graph:
-            node.saved = None
+            edges = node.edges
+            saved = node.saved
+            if type(saved) is not tuple:
+                saved = node.primitive.restore(node)
+            if node.sequence < latest_write:
+                WRITES.check(node, node.saved or ())
+            parts = node.primitive.vjp(gradient, saved, node, edges, None)
+            if not retain_graph:
+                node.saved = None
         try:
             for edge, part in zip(edges, parts):
                 if part is None:
-                    unwanted = edge is None or (wanted is not None and edge not in wanted)
-                    if not (unwanted or primitive.constant_inputs or hooks is not None):
-                        raise _no_gradient(node, part)  # it would drop the gradient without a word
+                    if edge is not None:
+                        walk.check_missing(node, edge)
                     continue
-                kind = type(edge)
-                value = edge if kind is Node or kind is Output else edge.data
-                if (part.shape != value.shape and not batched) or part.dtype is not value.dtype:
-                    part = _conform(part, value, node, batched)
-                held = gradients.get(edge)
-                if held is None:
-                    gradients[edge] = part
-                    if value is edge:
-                        heappush(waiting, (-edge.sequence, edge))
-                elif edge in owned:
+                if type(edge) is Node or type(edge) is Output:
+                    if part.shape != edge.shape or part.dtype is not edge.dtype:
+                        part = _conform(part, edge, node, batched)
+                    held = gradients.get(edge)
+                    if held is None:
+                        gradients[edge] = part
+                        if following is None:
+                            following = edge
+                        elif following.sequence < edge.sequence:
+                            heappush(waiting, (-following.sequence, following))
+                            following = edge
+                        else:
+                            heappush(waiting, (-edge.sequence, edge))
+                        continue
+                else:
+                    data = edge.data
+                    if part.shape != data.shape or part.dtype is not data.dtype:
+                        part = _conform(part, data, node, batched)
+                    held = gradients.get(edge)
+                    if held is None:
+                        gradients[edge] = part
+                        continue
+                if edge in owned:
                     held += part
                     gradients[edge] = held  # NumPy scalars add into a new object
                 else:
@@ -139,13 +119,108 @@ def backpropagate(
             if wrong:
                 raise _no_gradient(node, wrong[0]) from error
             raise
+        if waiting:
+            if following is None:
+                following = heappop(waiting)[1]
+            elif -waiting[0][0] > following.sequence:
+                following = heapreplace(waiting, (-following.sequence, following))[1]
+        node = following
 
     if targets is None:
         return gradients
-    for target in targets:
+    for target in walk.targets:
         if target in gradients:
-            found[target] = gradients[target]
-    return found
+            walk.found[target] = gradients[target]
+    return walk.found
+
+
+class _Walk:
+    """A walk back: what is wanted of it, what has arrived where, and the steps out of the ordinary.
+
+    Attributes:
+        gradients: from node or leaf to the sum of the gradients that have arrived.
+        waiting: a heap of the nodes among them, newest first: all that uses a node is newer.
+        wanted: what lies on a path to a target; None if there are no targets.
+        found: from a target that is a node to its gradient.
+        special: whether every step is out of the ordinary.
+    """
+
+    def __init__(self, retain_graph: bool, recording: bool, batched: bool) -> None:
+        self.retain_graph, self.recording, self.batched = retain_graph, recording, batched
+        self.guard = STATE.get().guard
+        self.latest_write = WRITES.latest
+        self.gradients: dict[Any, Any] = {}
+        self.waiting: list[tuple[int, Node]] = []
+        self.targets: set[Any] = set()
+        self.wanted: set[Any] | None = None
+        self.through: set[Node] = set()
+        self.found: dict[Any, Any] = {}
+        self.special = recording or batched or self.guard is not None
+
+    def look_for(self, targets: set[Any], roots: Sequence[tuple[Any, Any]]) -> None:
+        """Walk only where a target lies ahead."""
+        self.targets = targets
+        self.wanted, self.through = _paths_to(targets, roots)
+        self.special = True
+
+    def step(self, node: Node, gradient: Any) -> Sequence[Any]:
+        """The gradients of a node's inputs, hooks and all; nothing if it need not pass them on."""
+        wanted = self.wanted
+        hooks = node.hooks
+        if hooks is not None:
+            gradient = _run_output_hooks(node, hooks, gradient)
+        if wanted is not None:
+            if node in self.targets:
+                self.found[node] = gradient
+            if node not in self.through:
+                return ()
+        primitive = node.primitive
+        if type(node) is Output:
+            self._deliver(node, gradient)
+            return ()
+        saved = node.saved
+        if type(saved) is not tuple:
+            saved = primitive.restore(node)
+        if node.sequence < self.latest_write:
+            WRITES.check(node, node.saved or ())
+        if self.recording:
+            saved = primitive.relink(node, saved)
+        edges = node.edges
+        if not self.batched:
+            parts = primitive.vjp(gradient, saved, node, edges, wanted)
+        elif primitive.batched:
+            parts = primitive.vjp(gradient, saved, node, edges, wanted)
+            parts = [
+                None if part is None else _conform(part, edge, node, 1)
+                for part, edge in zip(parts, edges, strict=True)
+            ]
+        else:
+            parts = _vjp_of_each(node, gradient, saved, wanted)
+        if self.guard is not None:
+            self.guard(node, gradient, parts)
+        if hooks is not None and hooks.after:
+            parts = _run_after_hooks(node, hooks, parts, gradient)
+        if not self.retain_graph:
+            node.saved = None
+        return parts
+
+    def _deliver(self, node: Output, gradient: Any) -> None:
+        """Hand the gradient of one of several outputs to the operation they come from."""
+        source = node.edges[0]
+        slots = self.gradients.get(source)
+        if slots is None:
+            slots = self.gradients[source] = [None] * node.primitive.n_outputs
+            heappush(self.waiting, (-source.sequence, source))
+        if node.hooks is not None and node.hooks.after:
+            (gradient,) = _run_after_hooks(node, node.hooks, (gradient,), gradient)
+        held = slots[node.index]
+        slots[node.index] = gradient if held is None else held + gradient
+
+    def check_missing(self, node: Node, edge: Any) -> None:
+        """Raise where a rule returned None for an input whose gradient is wanted."""
+        unwanted = self.wanted is not None and edge not in self.wanted
+        if not (unwanted or node.primitive.constant_inputs or node.hooks is not None):
+            raise _no_gradient(node, None)  # it would drop the gradient without a word
 
 
 def _no_gradient(node: Node, part: Any) -> GraphError:

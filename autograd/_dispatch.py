@@ -14,6 +14,8 @@ from autograd._tensor import Tensor, no_rule_message
 
 __all__ = ["attach", "constant", "constant_functions", "implements", "plain"]
 
+_implementations = Tensor._implementations
+
 # NumPy functions whose results on tensors carry no gradient.
 constant_functions: set[Callable[..., Any]] = set()
 
@@ -34,6 +36,8 @@ def _on_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def plain(x: Any) -> Any:
     """The array of a tensor, through lists and tuples; anything else as it is."""
+    if type(x) is np.ndarray:
+        return x
     if isinstance(x, Tensor):
         return x.data
     if isinstance(x, tuple | list):
@@ -52,19 +56,17 @@ def implements(*numpy_functions: Callable[..., Any]) -> Callable[[Any], Any]:
     return register
 
 
-def _call_ufunc(
-    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """What ``Tensor.__array_ufunc__`` does."""
-    implementation = Tensor._implementations.get(ufunc)
+def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """What a ufunc does on tensors: NumPy's protocol of the same name."""
+    implementation = _implementations.get(ufunc)
     if implementation is None:
         raise TypeError(no_rule_message(ufunc))
-    if method == "__call__" and not kwargs:
+    if not kwargs and method == "__call__":
         return implementation(*inputs)
-    variant = Tensor._implementations.get((ufunc, method))
+    variant = _implementations.get((ufunc, method))
     if variant is not None:
         return variant(*inputs, **kwargs)
-    general = Tensor._implementations.get((None, method))  # for every ufunc, see primitives/ufuncs
+    general = _implementations.get((None, method))  # for every ufunc, see primitives/ufuncs
     if general is None:
         raise TypeError(
             f"np.{ufunc.__name__}.{method} has no differentiation rule for tensors; "
@@ -73,7 +75,7 @@ def _call_ufunc(
     return general(ufunc, *inputs, **kwargs)
 
 
-Tensor._call_ufunc = staticmethod(_call_ufunc)
+Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[method-assign]
 
 
 def attach(name: str, function: Any) -> None:

@@ -41,32 +41,37 @@ class GraphError(RuntimeError):
 INTERNAL_FOLDERS: list[str] = [os.path.dirname(os.path.abspath(__file__)) + os.sep]
 
 
-class _InternalFiles(dict[str, bool]):
-    """File name to 'is it ours?', filled on first question."""
-
-    def __missing__(self, filename: str) -> bool:
-        ours = filename.startswith(tuple(INTERNAL_FOLDERS))
-        self[filename] = ours
-        return ours
-
-
-_internal = _InternalFiles()
+_inside: set[str] = set()  # files known to be in them
+_outside: set[str] = set()  # files known not to be
 
 
 def mark_internal(filename: str) -> None:
     """Count the folder of ``filename`` as the library's own when a user's line is looked for."""
     INTERNAL_FOLDERS.append(os.path.dirname(os.path.abspath(filename)) + os.sep)
-    _internal.clear()
+    _outside.clear()
 
 
-def user_frame(depth: int = 1, most: int = sys.maxsize) -> FrameType:
-    """The innermost calling frame whose file is not the library's, at most ``most`` frames up."""
-    innermost = sys._getframe(depth)
+def _is_outside(filename: str) -> bool:
+    if filename in _outside:
+        return True
+    if filename in _inside or filename.startswith(tuple(INTERNAL_FOLDERS)):
+        _inside.add(filename)
+        return False
+    _outside.add(filename)
+    return True
+
+
+def user_frame(innermost: FrameType, scope: Scope | None = None) -> FrameType:
+    """The first frame, from ``innermost`` outwards, whose file is not the library's.
+
+    In a module's call, three steps are enough: the scope knows the user's line.
+    """
+    most = sys.maxsize if scope is None else 3
     frame: FrameType | None = innermost
-    while most and frame is not None and _internal[frame.f_code.co_filename]:
+    while frame is not None and most and not _is_outside(frame.f_code.co_filename):
         frame = frame.f_back
         most -= 1
-    return innermost if frame is None else frame
+    return frame or innermost
 
 
 def source_line(code: CodeType, instruction: int) -> str:
@@ -89,7 +94,7 @@ class Scope:
         self.module = module
         self.label = label
         self.parent = parent
-        frame = user_frame(2)
+        frame = user_frame(sys._getframe(1))
         self._code = frame.f_code
         self._instruction = frame.f_lasti
 
@@ -197,7 +202,7 @@ class Node:
     @property
     def source(self) -> str:
         """The line of the user's code that made the operation, as ``file.py:12``."""
-        if self.scope is not None and _internal[self._code.co_filename]:
+        if self.scope is not None and not _is_outside(self._code.co_filename):
             return self.scope.source
         return source_line(self._code, self._instruction)
 

@@ -35,9 +35,10 @@ class State:
             the gradient of its output and those of its inputs, or None.
         pack: called on each array before it is saved (see ``saved_tensors_hooks``), or None.
         unpack: its inverse, called when the array is needed.
+        observed: whether somebody watches or packs.
     """
 
-    __slots__ = ("enabled", "guard", "pack", "scope", "unpack", "watch")
+    __slots__ = ("enabled", "guard", "observed", "pack", "scope", "unpack", "watch")
 
     def __init__(
         self,
@@ -54,10 +55,11 @@ class State:
         self.pack = pack
         self.unpack = unpack
         self.guard = guard
+        self.observed = watch is not None or pack is not None
 
     def replace(self, **changes: Any) -> State:
         """A copy with some fields changed."""
-        fields = {name: getattr(self, name) for name in State.__slots__}
+        fields = {name: getattr(self, name) for name in State.__slots__ if name != "observed"}
         return State(**{**fields, **changes})
 
 

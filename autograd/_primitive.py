@@ -44,6 +44,9 @@ primitives: dict[str, Primitive] = {}
 
 Rule = Callable[..., Any]
 
+# A rule that hands the gradient on as it is need not be called.
+_IDENTITY = (lambda g: g).__code__.co_code
+
 
 class Primitive:
     """An operation the engine can differentiate; made with :func:`primitive`.
@@ -88,8 +91,9 @@ class Primitive:
         self._rules: dict[str, _Rule] = {}
         self.constant_inputs: tuple[str, ...] = ()  # those with rule None
         self._joint: _Rule | None = None
-        # For each bit mask of inputs that need a gradient: which positions to save.
-        self._keep: dict[int, tuple[bool, ...]] = {}
+        # For each bit mask of inputs that need a gradient: a mask of the positions to save, in the
+        # order inputs, outputs, aux; None until it is worked out.
+        self.kept: list[int | None] = [None] * (2 if self.variadic else 1 << len(self.inputs))
         self._shapes_wanted = False
         simple = not (self.attributes or self.aux or self.variadic or self.n_outputs > 1 or is_view)
         self._is_plain = simple and len(self.inputs) <= 2
@@ -156,7 +160,7 @@ class Primitive:
             self._joint = rule
         else:
             self._rules[name] = rule
-        self._keep.clear()
+        self.kept[:] = [None] * len(self.kept)
         self.vjp = self._first_vjp
         if "shapes" in rule.parameters:
             if self._is_plain:
@@ -186,6 +190,9 @@ class Primitive:
         for position, rule in enumerate(rules):
             assert rule is not None
             names[f"rule{position}"] = rule.function
+            if rule.function.__code__.co_code == _IDENTITY:
+                calls.append("g")
+                continue
             read = "".join(f", saved[{p}]" for p in rule.positions)
             calls.append(f"rule{position}(g{read})")
         if len(calls) == 1:
@@ -207,22 +214,17 @@ class Primitive:
 
     # ------------------------------------------------------------------------ recording
 
-    def keep(self, mask: int) -> tuple[bool, ...]:
-        """Which of inputs and outputs are saved if the inputs in ``mask`` need a gradient."""
-        kept = self._keep.get(mask)
-        if kept is None:
-            rules = (
-                [self._joint]
-                if self._joint is not None
-                else [
-                    rule
-                    for position, name in enumerate(self.inputs)
-                    if mask >> position & 1 and (rule := self._rules.get(name)) is not None
-                ]
-            )
-            positions = {p for rule in rules if rule is not None for p in rule.positions}
-            count = len(self.inputs) + len(self.outputs) + len(self.aux)
-            kept = self._keep[mask] = tuple(p in positions for p in range(count))
+    def keep(self, mask: int) -> int:
+        """A mask of the positions that are saved if the inputs in ``mask`` need a gradient."""
+        if self.variadic:
+            mask = 1
+        if self._joint is not None:
+            rules = [self._joint]
+        else:
+            named = [self._rules.get(name) for name in self.inputs]
+            rules = [rule for i, rule in enumerate(named) if rule is not None and mask >> i & 1]
+        positions = {position for rule in rules for position in rule.positions}
+        kept = self.kept[mask] = sum(1 << position for position in positions)
         return kept
 
     def fail(self, error: Exception, args: Sequence[Any]) -> Exception:

@@ -411,11 +411,8 @@ class Tensor:
 
     # ------------------------------------------------------------------- NumPy protocols
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return Tensor._call_ufunc(ufunc, method, inputs, kwargs)
-
-    # Set by `_primitive`, which knows how to record.
-    _call_ufunc: ClassVar[Callable[..., Any]]
+    # Set by `_dispatch`, which knows what answers for a ufunc.
+    __array_ufunc__: ClassVar[Callable[..., Any]]
 
     def __array_function__(
         self,

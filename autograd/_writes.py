@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
 from types import CodeType
@@ -29,7 +30,7 @@ class _Writes:
         """Record that the buffers of ``arrays`` are being written by the user's current line."""
         entries = self._entries
         self.latest = latest = next_sequence()
-        frame = user_frame(2)
+        frame = user_frame(sys._getframe(1))
         place = frame.f_code, frame.f_lasti
         for array in arrays:
             buffer = array if array.base is None else owner(array)
