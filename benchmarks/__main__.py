@@ -80,7 +80,7 @@ def _plot(tables: list[Table], described: dict[str, str], path: Path) -> bool:
     kept = json.dumps({"machine": described, "tables": [table.as_json() for table in tables]})
     script = Path(__file__).with_name("plot.py")
     try:
-        command = [python_of(PLOTTER), "-I", str(script), str(path.absolute())]
+        command = [str(python_of(PLOTTER)), "-I", str(script), str(path.absolute())]
     except CannotInstallError as error:
         print(f"no plot, Matplotlib cannot be installed: {error}", file=sys.stderr)
         return False

@@ -43,6 +43,7 @@ _NUMBA = Environment("glassgrad-numba", ("{root}[fast]",), ("autograd", "nn", "o
 _NUMPY = Environment("numpy", ("numpy>=2",), ("numpy",))
 _TORCH = Environment("torch", ("torch==2.13.0", "numpy>=2"), ("torch", "numpy"))
 _JAX = Environment("jax", ("jax[cpu]==0.10.2", "numpy>=2"), ("jax", "numpy"))
+_ON_CPU = {"JAX_PLATFORMS": "cpu"}
 # tinygrad compiles with a Clang that it expects to find; Zig's package brings one.
 _TINYGRAD = Environment(
     "tinygrad",
@@ -104,10 +105,14 @@ CONTESTANTS = (
         "torch-fused", _TORCH, "torch_fused", "the same, with its fused optimizer", _KEEP_MEMORY
     ),
     Contestant("torch-compile", _TORCH, "torch_compile", "the same, compiled", _KEEP_MEMORY, False),
-    Contestant("jax", _JAX, "jax", "JAX, the whole step compiled"),
-    Contestant("jax-eager", _JAX, "jax_eager", "JAX, operation by operation"),
+    Contestant("jax", _JAX, "jax", "JAX, the whole step compiled", _ON_CPU),
+    Contestant("jax-eager", _JAX, "jax_eager", "JAX, operation by operation", _ON_CPU),
     Contestant(
-        "tinygrad", _TINYGRAD, "tinygrad", "tinygrad, the whole step captured", {"DEV": "CPU"}
+        "tinygrad",
+        _TINYGRAD,
+        "tinygrad",
+        "tinygrad, the whole step captured",
+        {"DEV": "CPU", "TRAINING": "1"},
     ),
     Contestant("dezero", _DEZERO, "dezero", "DeZero, on the NumPy 1.23 that it needs"),
     Contestant("hips", _HIPS, "hips", "HIPS autograd"),

@@ -1,19 +1,97 @@
-"""What the training workloads share: a model and its data, one step of training, Adam by hand."""
+"""What the training workloads share: layers as data, a batch, first weights, and Adam by hand.
+
+How a library trains such layers is in `_trainers.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from benchmarks import Step
-
-__all__ = ["Adam", "batch", "glassgrad_step", "torch_step", "weights"]
+__all__ = [
+    "FLATTEN",
+    "POOL",
+    "RELU",
+    "Adam",
+    "Conv",
+    "Layers",
+    "Linear",
+    "Operations",
+    "batch",
+    "first_state",
+    "forward",
+    "initial",
+    "module",
+]
 
 Shape = tuple[int, ...]
 
 
-def weights(shapes: Sequence[Shape]) -> list[Any]:
+@dataclass(frozen=True)
+class Linear:
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution with square kernels."""
+
+    before: int
+    after: int
+    kernel: int
+    padding: int = 0
+
+
+RELU, POOL, FLATTEN = "relu", "pool", "flatten"  # the pool takes maxima of 2x2
+
+Layers = Sequence[Linear | Conv | str]
+
+
+@dataclass(frozen=True)
+class Operations:
+    """How a library computes the layers that the workload has."""
+
+    linear: Callable[[Any, Any, Any], Any]
+    relu: Callable[[Any], Any]
+    conv: Callable[[Any, Any, Any, int], Any] | None = None
+    pool: Callable[[Any], Any] | None = None
+    flatten: Callable[[Any], Any] | None = None
+
+
+def forward(layers: Layers, parameters: Sequence[Any], x: Any, by: Operations) -> Any:
+    """The logits; `parameters` are weight, bias, weight, bias ..."""
+    left = iter(parameters)
+    for layer in layers:
+        if isinstance(layer, Linear):
+            x = by.linear(x, next(left), next(left))
+        elif isinstance(layer, Conv):
+            assert by.conv is not None
+            x = by.conv(x, next(left), next(left), layer.padding)
+        else:
+            x = getattr(by, layer)(x)
+    return x
+
+
+def module(nn: Any, layers: Layers) -> Any:
+    """The layers as modules, of a library whose modules have PyTorch's names."""
+    plain = {RELU: nn.ReLU, POOL: lambda: nn.MaxPool2d(2), FLATTEN: nn.Flatten}
+    modules = []
+    for layer in layers:
+        if isinstance(layer, Linear):
+            modules.append(nn.Linear(layer.before, layer.after))
+        elif isinstance(layer, Conv):
+            modules.append(
+                nn.Conv2d(layer.before, layer.after, layer.kernel, padding=layer.padding)
+            )
+        else:
+            modules.append(plain[layer]())
+    return nn.Sequential(*modules)
+
+
+def _weights(shapes: Sequence[Shape]) -> list[Any]:
     """The same first weights for everybody: uniform in +-1/sqrt(fan-in), biases zero."""
     numpy = import_module("numpy")
     rng = numpy.random.default_rng(1)
@@ -24,10 +102,22 @@ def weights(shapes: Sequence[Shape]) -> list[Any]:
     return arrays
 
 
-def _first_state(model: Any) -> dict[str, Any]:
-    """`weights` for a module by name; normalisation keeps the scale it has."""
+def initial(layers: Layers) -> list[Any]:
+    """First weights and biases of the layers, in order."""
+    shapes: list[Shape] = []
+    for layer in layers:
+        if isinstance(layer, Linear):
+            shapes += [(layer.after, layer.before), (layer.after,)]
+        elif isinstance(layer, Conv):
+            kernel = (layer.kernel, layer.kernel)
+            shapes += [(layer.after, layer.before, *kernel), (layer.after,)]
+    return _weights(shapes)
+
+
+def first_state(model: Any) -> dict[str, Any]:
+    """The same for a module, by name; normalisation keeps the scale it has."""
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-    arrays = zip(shapes, weights(list(shapes.values())), strict=True)
+    arrays = zip(shapes, _weights(list(shapes.values())), strict=True)
     return {name: a for name, a in arrays if a.ndim > 1 or name.endswith("bias")}
 
 
@@ -35,47 +125,8 @@ def batch(shape: Shape, classes: int) -> tuple[Any, Any]:
     """Inputs, and a class for each."""
     numpy = import_module("numpy")
     rng = numpy.random.default_rng(2)
-    return rng.random(shape, dtype="float32"), rng.integers(classes, size=shape[0])
-
-
-def glassgrad_step(model: Any, x: Any, y: Any) -> Step:
-    """One step of Adam on softmax cross-entropy, the first weights set alike."""
-    import nn.functional as F
-    import optim
-
-    model.load_state_dict({**model.state_dict(), **_first_state(model)})
-    optimizer = optim.Adam(model.parameters(), lr=1e-3)
-
-    def step() -> object:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
-
-
-def torch_step(model: Any, x: Any, y: Any, *, channels_last: bool = False, **adam: Any) -> Step:
-    """The same for PyTorch; `adam` goes to its optimizer."""
-    import torch
-
-    first = {name: torch.from_numpy(array) for name, array in _first_state(model).items()}
-    model.load_state_dict({**model.state_dict(), **first})
-    inputs, targets = torch.from_numpy(x), torch.from_numpy(y)
-    if channels_last:
-        model = model.to(memory_format=torch.channels_last)
-        inputs = inputs.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, **adam)
-
-    def step() -> object:
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(model(inputs), targets)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
+    x = rng.random(shape).astype("float32")
+    return x, rng.integers(classes, size=shape[0])
 
 
 class Adam:

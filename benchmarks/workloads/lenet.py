@@ -2,54 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from benchmarks import Builder, Step, Workload
-from benchmarks.workloads._training import batch, glassgrad_step, torch_step
+from benchmarks import Workload
+from benchmarks.workloads._trainers import layered
+from benchmarks.workloads._training import FLATTEN, POOL, RELU, Conv, Linear
 
 ROWS = 64
+LENET = (
+    Conv(1, 6, 5, padding=2),
+    RELU,
+    POOL,
+    Conv(6, 16, 5),
+    RELU,
+    POOL,
+    FLATTEN,
+    Linear(400, 120),
+    RELU,
+    Linear(120, 84),
+    RELU,
+    Linear(84, 10),
+)
 
-
-def _lenet(nn: Any) -> Any:
-    return nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(400, 120),
-        nn.ReLU(),
-        nn.Linear(120, 84),
-        nn.ReLU(),
-        nn.Linear(84, 10),
-    )
-
-
-def _glassgrad() -> Step:
-    import nn
-
-    return glassgrad_step(_lenet(nn), *batch((ROWS, 1, 28, 28), 10))
-
-
-def _torch(**options: Any) -> Builder:
-    def build() -> Step:
-        import torch
-
-        return torch_step(_lenet(torch.nn), *batch((ROWS, 1, 28, 28), 10), **options)
-
-    return build
-
-
-WORKLOADS = [
-    Workload(
-        f"batch {ROWS}",
-        {
-            "glassgrad": _glassgrad,
-            "torch": _torch(),
-            "torch_fused": _torch(fused=True),
-            "torch_channels_last": _torch(channels_last=True),
-        },
-    )
-]
+WORKLOADS = [Workload(f"batch {ROWS}", layered(LENET, (ROWS, 1, 28, 28), 10))]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks import Builder, Step, Workload
-from benchmarks.workloads._training import batch, glassgrad_step, torch_step
+from benchmarks import Workload
+from benchmarks.workloads._trainers import builders
+from benchmarks.workloads._training import batch
 
 ROWS = 64
 STAGES = ((3, 32), (32, 64), (64, 128))
 
 
-def _vgg(nn: Any) -> Any:
+def vgg(nn: Any) -> Any:
     layers: list[Any] = []
     for before, width in STAGES:
         for channels in (before, width):
@@ -24,29 +25,9 @@ def _vgg(nn: Any) -> Any:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * 4 * 4, 10))
 
 
-def _glassgrad() -> Step:
-    import nn
-
-    return glassgrad_step(_vgg(nn), *batch((ROWS, 3, 32, 32), 10))
-
-
-def _torch(**options: Any) -> Builder:
-    def build() -> Step:
-        import torch
-
-        return torch_step(_vgg(torch.nn), *batch((ROWS, 3, 32, 32), 10), **options)
-
-    return build
-
-
 WORKLOADS = [
     Workload(
         f"32/64/128 channels, batch {ROWS}",
-        {
-            "glassgrad": _glassgrad,
-            "torch": _torch(),
-            "torch_fused": _torch(fused=True),
-            "torch_channels_last": _torch(channels_last=True),
-        },
+        builders(vgg, lambda: batch((ROWS, 3, 32, 32), 10), images=True),
     )
 ]
