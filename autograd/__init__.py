@@ -16,6 +16,7 @@ from autograd import primitives as _primitives
 from autograd._anomaly import AnomalyError, detect_anomaly
 from autograd._check import GradcheckError, gradcheck, gradgradcheck
 from autograd._checkpoint import checkpoint
+from autograd._config import config
 from autograd._graph import GraphError, Node, RemovableHandle
 from autograd._lazy import READERS as _READERS
 from autograd._lazy import load as _load
@@ -82,6 +83,7 @@ __all__ = [
     "TensorLike",
     "as_tensor",
     "checkpoint",
+    "config",
     "detect_anomaly",
     "draw",
     "draw_network",

@@ -93,6 +93,7 @@ def _show(node: Node, out: Tensor, inputs: tuple[Any, ...], state: State) -> Non
             state.pack(value) if isinstance(value, _ndarray) else _Kept(value)
             for value in node.saved or ()
         )
+        assert state.unpack is not None
         packed.unpack_one = state.unpack
         node.saved = packed
 

@@ -75,7 +75,7 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **kwa
     return general(ufunc, *inputs, **kwargs)
 
 
-Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[method-assign]
+Tensor.__array_ufunc__ = _array_ufunc
 
 
 def attach(name: str, function: Any) -> None:

@@ -17,7 +17,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["OpenBlas", "one_blas_thread", "openblas"]
+__all__ = [
+    "OpenBlas",
+    "one_blas_thread",
+    "openblas",
+    "restore_blas_threads",
+    "take_blas_threads",
+]
 
 
 class OpenBlas:
@@ -107,6 +113,27 @@ def _candidates() -> Iterator[str]:
         with open("/proc/self/maps", encoding="utf-8") as maps:
             loaded = {line.split(maxsplit=5)[-1].strip() for line in maps if "/" in line}
         yield from sorted(path for path in loaded if "openblas" in os.path.basename(path))
+
+
+_before: int | None = None  # threads that BLAS had before they were taken
+
+
+def take_blas_threads() -> None:
+    """Keep BLAS to one thread until :func:`restore_blas_threads`."""
+    global _before
+    blas = openblas()
+    if blas is not None and _before is None:
+        _before = blas.get_threads()
+        blas.set_threads(1)
+
+
+def restore_blas_threads() -> None:
+    """Give BLAS back the threads that :func:`take_blas_threads` took."""
+    global _before
+    blas = openblas()
+    if blas is not None and _before is not None:
+        blas.set_threads(_before)
+        _before = None
 
 
 _lock = threading.Lock()

@@ -18,15 +18,17 @@ class Settings:
         convolution: "auto" (whichever is faster), "direct", or "winograd" (wherever it applies).
         threads: how many threads a kernel may use; None for as many as BLAS uses.
         may_compile: whether compiled kernels are in use or still to be looked for.
-        why: in one sentence, why these kernels are in use.
+        started: whether compiled kernels have been got ready.
+        why: why these kernels are in use.
     """
 
-    __slots__ = ("convolution", "kernels", "may_compile", "threads", "why")
+    __slots__ = ("convolution", "kernels", "may_compile", "started", "threads", "why")
 
     kernels: str
     convolution: str
     threads: int | None
     may_compile: bool
+    started: bool
     why: str
 
     def __init__(self) -> None:
@@ -35,6 +37,7 @@ class Settings:
         threads = os.environ.get("GLASSGRAD_NUM_THREADS", "")
         self.threads = int(threads) if threads.isdecimal() and int(threads) else None
         self.may_compile = self.kernels != "numpy"
+        self.started = False
         self.why = ""
 
 

@@ -64,6 +64,8 @@ def settle() -> bool:
     """
     if not SETTINGS.may_compile:
         return False
+    if SETTINGS.why:
+        return True
     if find_spec("numba") is None:
         reason: str | None = "Numba is not installed (pip install 'glassgrad[fast]')"
     else:
@@ -71,6 +73,7 @@ def settle() -> bool:
 
         reason = start()
     if reason is None:
+        SETTINGS.started = True
         SETTINGS.why = "Numba is installed"
         return True
     SETTINGS.may_compile = False
@@ -81,8 +84,8 @@ def settle() -> bool:
 
 
 def _after_fork() -> None:
-    if SETTINGS.may_compile and SETTINGS.why:  # GNU OpenMP does not survive a fork
-        SETTINGS.may_compile = False
+    if SETTINGS.started:  # GNU OpenMP does not survive a fork
+        SETTINGS.may_compile = SETTINGS.started = False
         SETTINGS.why = "this process was forked from one that uses OpenMP"
 
 

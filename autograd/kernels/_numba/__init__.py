@@ -20,10 +20,10 @@ from numba import types
 from numba.core import config, event
 from numba.extending import overload
 
-from autograd.kernels._blas import openblas
+from autograd.kernels._blas import openblas, take_blas_threads
 from autograd.kernels._threads import thread_count
 
-__all__ = ["HAS_GEMM", "compiled", "gemm", "parallel", "prange", "serves", "start"]
+__all__ = ["HAS_GEMM", "compiled", "gemm", "limit_threads", "parallel", "prange", "serves", "start"]
 
 # Sums may be reordered, products fused into sums. NaN and infinity stay what they are.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
@@ -126,12 +126,15 @@ def start() -> str | None:
             "threads would be slower than NumPy"
         )
     config.THREADING_LAYER = layer
-    numba.set_num_threads(min(thread_count(), config.NUMBA_NUM_THREADS))
-    blas = openblas()
-    if blas is not None:
-        blas.set_threads(1)
-    event.register("numba:compile", _Notice())
+    limit_threads()
+    take_blas_threads()
+    _Notice.register()
     return None
+
+
+def limit_threads() -> None:
+    """Let compiled kernels use as many threads as the settings say."""
+    numba.set_num_threads(min(thread_count(), config.NUMBA_NUM_THREADS))
 
 
 def _threading_layer() -> str | None:
@@ -150,7 +153,14 @@ def _threading_layer() -> str | None:
 class _Notice(event.Listener):
     """Says so, once, when compiling takes more than a second."""
 
-    said = False
+    registered = said = False
+
+    @classmethod
+    def register(cls) -> None:
+        """Listen from now on."""
+        if not cls.registered:
+            cls.registered = True
+            event.register("numba:compile", cls())
 
     def __init__(self) -> None:
         self._depth = 0
