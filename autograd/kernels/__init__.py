@@ -10,6 +10,9 @@ from autograd.kernels.convolution import conv_input_grad as conv_input_grad
 from autograd.kernels.convolution import conv_output_shape as conv_output_shape
 from autograd.kernels.convolution import conv_weight_grad as conv_weight_grad
 from autograd.kernels.convolution import im2col as im2col
+from autograd.kernels.losses import cross_entropy as cross_entropy
+from autograd.kernels.losses import cross_entropy_grad as cross_entropy_grad
+from autograd.kernels.losses import ones as ones
 from autograd.kernels.matmul import matmul as matmul
 from autograd.kernels.pooling import avg_pool as avg_pool
 from autograd.kernels.pooling import avg_pool_input_grad as avg_pool_input_grad

@@ -6,14 +6,15 @@ less often. The rules are again made of primitives, so all of them can be differ
 
 from __future__ import annotations
 
-from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from autograd import kernels
 from autograd._primitive import primitive, sample
 from autograd.primitives.products import as_array, product
+from autograd.primitives.reduction import softmax
 
 # ------------------------------------------------------------------------------------------ linear
 
@@ -90,7 +91,9 @@ def _(g: Any, bias_ndim: int, y_ndim: int) -> Any:
     if y_ndim == bias_ndim:
         return g
     if type(g) is np.ndarray and g.ndim == 2 == y_ndim and bias_ndim:
-        return _ones(len(g), g.dtype).dot(g) if len(g) <= _FEW else np.add.reduce(g, 0)
+        if len(g) <= _FEW:
+            return kernels.ones(len(g), g.dtype).dot(g)
+        return np.add.reduce(g, 0)
     return np.sum(g, axis=tuple(range(g.ndim - y_ndim, g.ndim - bias_ndim)))
 
 
@@ -98,8 +101,69 @@ def _(g: Any, bias_ndim: int, y_ndim: int) -> Any:
 _FEW = 1024
 
 
-@lru_cache(maxsize=64)
-def _ones(count: int, dtype: Any) -> Any:
-    ones = np.ones(count, dtype)
-    ones.flags.writeable = False
-    return ones
+# ----------------------------------------------------------------------------------- cross-entropy
+
+TRUE = np.array([2, 0, 1, 2])
+SCALE = np.array([0.5, 0.0, 2.0, 1.0])
+
+
+@primitive(
+    aux=("powers", "sums"),
+    batched=True,
+    samples=(
+        sample((4, 3), target=TRUE),
+        sample((4, 3), target=TRUE, reduction="sum"),
+        sample((4, 3), target=TRUE, scale=SCALE, reduction="none"),
+        sample((4, 3), target=TRUE, scale=SCALE),
+    ),
+)
+def cross_entropy(x: Any, /, target: Any, scale: Any = None, reduction: str = "mean") -> Any:
+    """Minus the logarithm of the softmax at the true class, without overflow.
+
+    Args:
+        x: logits (N, C).
+        target: the true classes, integers (N,) from 0 to C - 1.
+        scale: a factor (N,) for each sample; where it is 0 the sample does not count.
+        reduction: "none", "sum", or "mean": the sum divided by that of the factors.
+
+    Returns:
+        The losses (N,), or their sum or mean.
+
+    >>> cross_entropy(np.array([[0.0, 0.0]]), target=np.array([1])).round(4)
+    np.float64(0.6931)
+    """
+    losses, powers, sums = kernels.cross_entropy(x, target)
+    if scale is not None:
+        scale = scale.astype(x.dtype)
+        losses = np.multiply(losses, scale, out=np.zeros_like(losses), where=scale != 0)
+    if reduction == "none":
+        return losses, powers, sums
+    if len(losses) <= _FEW:
+        total = kernels.ones(len(losses), losses.dtype).dot(losses)
+    else:
+        total = np.add.reduce(losses)
+    if reduction == "mean":
+        total = _divided(total, target, scale)
+    return total, powers, sums
+
+
+def _divided(total: Any, target: Any, scale: Any) -> Any:
+    if scale is None:
+        return total / len(target)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return total / np.sum(scale, dtype=total.dtype)
+
+
+@cross_entropy.rule
+def _(
+    g: Any, x: Any, powers: Any, sums: Any, target: Any, scale: Any, reduction: str, y_ndim: int
+) -> Any:
+    if reduction == "mean":
+        g = _divided(g, target, scale)
+    if scale is not None:
+        g = (g if y_ndim else g[..., None]) * scale.astype(g.dtype)
+    if type(x) is np.ndarray and (g.ndim == y_ndim or (g.ndim == 1 and scale is not None)):
+        return kernels.cross_entropy_grad(powers, sums, target, g)
+    share = powers / sums[:, None] if type(x) is np.ndarray else softmax.call(x, -1)
+    hit = np.equal(target[:, None], np.arange(x.shape[1]))
+    return (share - hit) * (g[..., None] if y_ndim or scale is not None else g[..., None, None])

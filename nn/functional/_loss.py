@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor, TensorLike, as_tensor
-from autograd.primitives import elementwise
+from autograd.primitives import elementwise, networks
 from autograd.primitives import reduction as reductions
 from nn.functional._arguments import like, reduced, reduction_of
 
@@ -34,6 +34,7 @@ __all__ = [
 
 _log_softmax = reductions.log_softmax
 _softplus = elementwise.softplus.call
+_cross_entropy = networks.cross_entropy.call
 
 
 def both(input: TensorLike, target: TensorLike, name: str) -> tuple[Tensor, Any]:
@@ -229,9 +230,9 @@ def cross_entropy(
     axis = 0 if x.ndim == 1 else 1
     n_classes = x.shape[axis]
     w = class_weights(weight, x, n_classes)
-    log_p = _log_softmax(x, axis)
     t = target if isinstance(target, Tensor) else np.asarray(target)
     if t.shape == x.shape and t.dtype.kind == "f":
+        log_p = _log_softmax(x, axis)
         t = as_tensor(like(target, x))
         if label_smoothing:
             t = t * (1 - label_smoothing) + label_smoothing / n_classes
@@ -242,6 +243,12 @@ def cross_entropy(
             return as_tensor(np.sum(loss) / max(x.size // n_classes, 1))
         return reduced(loss, reduction)
     index = _classes(t, x, "cross_entropy")
+    if x.ndim == 2 and x.size and x.dtype.char in "fd" and not label_smoothing:
+        safe, valid = _in_range(index, ignore_index, n_classes)
+        if w is None or not w.requires_grad:
+            scale = valid if w is None else w.data[safe] if valid is None else w.data[safe] * valid
+            return _cross_entropy(x, safe, scale, reduction)
+    log_p = _log_softmax(x, axis)
     if not label_smoothing:
         return _nll(log_p, index, w, ignore_index, reduction, axis)
     weighted = log_p if w is None else log_p * w.reshape(-1, *(1,) * (x.ndim - axis - 1))
@@ -252,7 +259,7 @@ def cross_entropy(
     hit = _nll(log_p, index, w, ignore_index, "none", axis)
     loss = (1 - label_smoothing) * hit + (label_smoothing / n_classes) * smooth
     if reduction == "mean":
-        return np.sum(loss) / _total_weight(index, valid, w, x.dtype)
+        return np.sum(loss) / _total_weight(np.where(valid, index, 0), valid, w, x.dtype)
     return reduced(loss, reduction)
 
 
@@ -268,34 +275,48 @@ def class_weights(weight: Any, x: Tensor, n_classes: int) -> Tensor | None:
     return w
 
 
-def _total_weight(index: Any, valid: Any, w: Tensor | None, dtype: Any) -> Any:
+def _total_weight(safe: Any, valid: Any, w: Tensor | None, dtype: Any) -> Any:
+    """The sum of the weights of all targets that count; ``valid`` None says that all do."""
     if w is None:
-        return dtype.type(valid.sum())
-    return (w.data[np.where(valid, index, 0)] * valid).sum()
+        return dtype.type(safe.size if valid is None else valid.sum())
+    return (w.data[safe] if valid is None else w.data[safe] * valid).sum()
+
+
+def _in_range(index: Any, ignore_index: int, n_classes: int) -> tuple[Any, Any]:
+    """Indices with 0 for those to ignore, and which are not to be ignored; None for all.
+
+    Raises:
+        IndexError: for another index that is not from 0 to ``n_classes`` - 1.
+    """
+    if not index.size:
+        return index, None
+    inside = index.min() >= 0 and index.max() < n_classes
+    if inside and not 0 <= ignore_index < n_classes:
+        return index, None
+    valid = index != ignore_index
+    safe = np.where(valid, index, 0)
+    if not inside and (safe.min() < 0 or safe.max() >= n_classes):
+        bad = safe[(safe < 0) | (safe >= n_classes)].ravel()[0]
+        raise IndexError(f"Target {bad} is out of bounds for {n_classes} classes.")
+    return safe, None if valid.all() else valid
 
 
 def _nll(
     log_p: Tensor, index: Any, w: Tensor | None, ignore_index: int, reduction: str, axis: int
 ) -> Tensor:
     """Minus the log-probabilities at the indices, weighted and reduced."""
-    n_classes = log_p.shape[axis]
-    valid = index != ignore_index
-    everything = bool(valid.all())
-    safe = index if everything else np.where(valid, index, 0)
-    if safe.size and (safe.min() < 0 or safe.max() >= n_classes):
-        bad = safe[(safe < 0) | (safe >= n_classes)].ravel()[0]
-        raise IndexError(f"Target {bad} is out of bounds for {n_classes} classes.")
+    safe, valid = _in_range(index, ignore_index, log_p.shape[axis])
     picked = np.take_along_axis(log_p, np.expand_dims(safe, axis), axis)
     loss = -np.squeeze(picked, axis)
-    if w is None and everything:
+    if w is None and valid is None:
         return reduced(loss, reduction)
     if w is not None:
         loss = loss * w[safe]
-    if not everything:
+    if valid is not None:
         loss = np.where(valid, loss, 0)
     if reduction != "mean":
         return reduced(loss, reduction)
-    total = _total_weight(index, valid, w, log_p.dtype)
+    total = _total_weight(safe, valid, w, log_p.dtype)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.sum(loss) / total
 

@@ -103,3 +103,69 @@ def test_the_inputs_stay_as_they_are() -> None:
 def test_shapes_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match=r"linear\(float64\[2, 3\], float64\[4, 5\]"):
         linear(Tensor(np.ones((2, 3))), Tensor(np.ones((4, 5))), None)
+
+
+# ----------------------------------------------------------------------------------- cross-entropy
+
+
+def composed(x: Tensor, target: Any, scale: Any, reduction: str) -> Tensor:
+    losses = -np.take_along_axis(x.log_softmax(-1), target[:, None], 1)[:, 0]
+    if scale is not None:
+        losses = losses * scale
+    if reduction == "none":
+        return losses
+    divisor = 1 if reduction == "sum" else len(target) if scale is None else scale.sum()
+    return losses.sum() / divisor
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("classes", [1, 5, 100])
+def test_cross_entropy_is_its_composition(reduction: str, scaled: bool, classes: int) -> None:
+    rng = np.random.default_rng(5)
+    x, target = leaf(rng, 6, classes), rng.integers(0, classes, 6)
+    scale = np.array([1.0, 0.5, 0.0, 2.0, 1.0, 3.0]) if scaled else None
+    y = primitives["cross_entropy"](x, target=target, scale=scale, reduction=reduction)
+    expected = composed(x, target, scale, reduction)
+    np.testing.assert_allclose(y.data, expected.data, rtol=1e-12)
+    given = rng.standard_normal(y.shape)
+    (first,) = grad(y, x, given, create_graph=True)
+    (wanted,) = grad(expected, x, given, create_graph=True)
+    np.testing.assert_allclose(first.data, wanted.data, rtol=1e-10, atol=1e-12)
+    (second,) = grad((first**2).sum(), x)
+    (wanted,) = grad((wanted**2).sum(), x)
+    np.testing.assert_allclose(second.data, wanted.data, rtol=1e-10, atol=1e-12)
+    (plain,) = grad(primitives["cross_entropy"](x, target, scale, reduction), x, given)
+    np.testing.assert_allclose(plain.data, first.data, rtol=1e-12, atol=1e-14)
+
+
+def test_cross_entropy_is_one_operation() -> None:
+    rng = np.random.default_rng(6)
+    x, target = leaf(rng, 4, 3), np.array([0, -100, 2, 1])
+    w = np.array([1.0, 2.0, 3.0])
+    assert operations(F.cross_entropy(x, np.array([0, 1, 2, 0]))) == ["cross_entropy"]
+    assert operations(F.cross_entropy(x, target, w)) == ["cross_entropy"]
+    learnt = Tensor(w, requires_grad=True)
+    loss = F.cross_entropy(x, target, learnt)
+    np.testing.assert_allclose(loss.data, F.cross_entropy(x, target, w).data)
+    loss.backward()
+    assert np.abs(learnt.grad.data).max() > 0
+
+
+def test_targets_to_ignore() -> None:
+    rng = np.random.default_rng(7)
+    x = leaf(rng, 4, 3)
+    loss = F.cross_entropy(x, [0, 9, 2, 9], ignore_index=9)
+    np.testing.assert_allclose(loss.data, F.cross_entropy(x.data[::2], [0, 2]).data)
+    loss.backward()
+    assert not x.grad.data[1::2].any()
+    inside = F.cross_entropy(x, [0, 1, 2, 1], ignore_index=1)  # an index that is a class too
+    np.testing.assert_allclose(inside.data, loss.data)
+    assert np.isnan(F.cross_entropy(x, [9, 9, 9, 9], ignore_index=9).data)
+    assert F.cross_entropy(x, [9, 9, 9, 9], ignore_index=9, reduction="sum").item() == 0
+    for bad in ([0, 3, 1, 2], [0, -1, 1, 2]):
+        with pytest.raises(IndexError, match="out of bounds for 3 classes"):
+            F.cross_entropy(x, bad)
+    x.data[1] = np.inf  # what does not count may hold anything
+    with np.errstate(invalid="ignore"):
+        assert np.isfinite(F.cross_entropy(x, [0, 9, 2, 9], ignore_index=9).data)

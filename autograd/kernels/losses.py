@@ -1,0 +1,143 @@
+"""Softmax and cross-entropy in one, on plain arrays: of logits (N, C) and true classes (N,)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from autograd.kernels._threads import in_threads, thread_count
+from autograd.kernels._twins import compilable
+from autograd.kernels._windows import Array
+
+__all__ = ["cross_entropy", "cross_entropy_grad", "ones"]
+
+# Up to so many classes, arrays are worked on with the samples along the last axis: NumPy's loops
+# run along it, and loops over a handful of classes would be all overhead.
+_NARROW = 64
+# From this many logits on, a second thread is worth the trouble of waking it.
+_SHARED = 1 << 16
+# Rows are worked on in blocks of about so many elements: the next pass finds them in the cache.
+_BLOCK = 1 << 15
+
+
+@lru_cache(maxsize=128)
+def ones(count: int, dtype: Any) -> Array:
+    """So many ones, not to be written to; a product with them is NumPy's fastest short sum."""
+    result = np.ones(count, dtype)
+    result.flags.writeable = False
+    return result
+
+
+@lru_cache(maxsize=128)
+def _numbers(count: int) -> Array:
+    result = np.arange(count)
+    result.flags.writeable = False
+    return result
+
+
+@compilable(least=1 << 10)
+def cross_entropy(x: Array, target: Array) -> tuple[Array, Array, Array]:
+    """Minus the logarithm of each row's softmax at the true class, without overflow.
+
+    Args:
+        x: logits (N, C) of a floating dtype, with C ≥ 1.
+        target: integers (N,) from 0 to C - 1.
+
+    Returns:
+        The losses (N,), and what `cross_entropy_grad` needs: the exponentials (N, C) of logits less
+        their row's maximum, and their sums (N,).
+
+    >>> losses, powers, sums = cross_entropy(
+    ...     np.array([[0.0, 0.0], [1000.0, 0.0]]), np.array([1, 0])
+    ... )
+    >>> losses.round(4)
+    array([0.6931, 0.    ])
+    """
+    count, classes = x.shape
+    losses, sums = np.empty(count, x.dtype), np.empty(count, x.dtype)
+    if classes <= _NARROW:
+        powers, work = np.empty((classes, count), x.dtype).T, _columns
+    else:
+        powers, work = np.empty(x.shape, x.dtype), _rows
+    if x.size <= _BLOCK:
+        work(x, target, powers, sums, losses)
+    else:
+
+        def along(part: slice) -> None:
+            work(x[part], target[part], powers[part], sums[part], losses[part])
+
+        _share(along, x)
+    return losses, powers, sums
+
+
+def _share(work: Any, x: Array) -> None:
+    """Do ``work`` on slices of rows, block after block, in threads where that pays."""
+    count = len(x)
+    threads = thread_count() if x.size >= _SHARED else 1
+    step = max(1, _BLOCK * count // x.size)
+
+    def blocks(piece: tuple[int, int]) -> None:
+        for start in range(piece[0], piece[1], step):
+            work(slice(start, min(start + step, piece[1])))
+
+    in_threads(blocks, [(count * i // threads, count * (i + 1) // threads) for i in range(threads)])
+
+
+def _columns(x: Array, target: Array, powers: Array, sums: Array, losses: Array) -> None:
+    z = powers.T
+    np.copyto(z, x.T)
+    np.subtract(z, _finite(np.maximum.reduce(z, 0)), out=z)
+    true = z[target, _numbers(len(x))]
+    np.exp(z, out=z)
+    ones(len(z), z.dtype).dot(z, out=sums)
+    np.log(sums, out=losses)
+    np.subtract(losses, true, out=losses)
+
+
+def _rows(x: Array, target: Array, powers: Array, sums: Array, losses: Array) -> None:
+    np.subtract(x, _finite(np.maximum.reduce(x, 1))[:, np.newaxis], out=powers)
+    true = powers[_numbers(len(x)), target]
+    np.exp(powers, out=powers)
+    np.add.reduce(powers, 1, out=sums)
+    np.log(sums, out=losses)
+    np.subtract(losses, true, out=losses)
+
+
+def _finite(peak: Array) -> Array:
+    """The maxima by which rows are shifted: 0 where one is infinite, which subtracts no infinity."""
+    if not isfinite(ones(len(peak), peak.dtype).dot(peak)):
+        peak = np.where(np.isfinite(peak), peak, 0).astype(peak.dtype)
+    return peak
+
+
+@compilable(least=1 << 10)
+def cross_entropy_grad(powers: Array, sums: Array, target: Array, g: Any) -> Array:
+    """The gradient of the logits: g (softmax - [class is the true one]).
+
+    Args:
+        powers, sums: as `cross_entropy` returned them.
+        target: the true classes (N,).
+        g: the gradient of the losses, (N,) or () for one that all share.
+
+    Returns:
+        (N, C), in C order.
+    """
+    factor = g / sums
+    if powers.flags.c_contiguous:
+        if powers.size <= _BLOCK:
+            gx = powers * factor[:, np.newaxis]
+        else:
+            gx = np.empty(powers.shape, powers.dtype)
+
+            def scale(part: slice) -> None:
+                np.multiply(powers[part], factor[part, np.newaxis], out=gx[part])
+
+            _share(scale, powers)
+        gx[_numbers(len(gx)), target] -= g
+        return gx
+    z = powers.T * factor
+    z[target, _numbers(len(powers))] -= g
+    return np.ascontiguousarray(z.T)

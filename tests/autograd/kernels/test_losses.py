@@ -1,0 +1,71 @@
+"""Cross-entropy on arrays, against its definition in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograd import kernels
+
+
+def defined(x: Any, target: Any) -> tuple[Any, Any]:
+    """Losses and softmax, in float64."""
+    x = x.astype(np.float64)
+    x = x - x.max(1, keepdims=True)
+    sums = np.exp(x).sum(1, keepdims=True)
+    return (np.log(sums) - np.take_along_axis(x, target[:, None], 1))[:, 0], np.exp(x) / sums
+
+
+@settings(deadline=None)
+@given(
+    count=st.integers(1, 40),
+    classes=st.integers(1, 90),
+    double=st.booleans(),
+    shared=st.booleans(),
+    spread=st.sampled_from([0.1, 5.0, 500.0]),
+)
+def test_losses_and_gradient(
+    count: int, classes: int, double: bool, shared: bool, spread: float
+) -> None:
+    rng = np.random.default_rng(count * classes)
+    dtype = np.float64 if double else np.float32
+    x = (rng.standard_normal((count, classes)) * spread).astype(dtype)
+    target = rng.integers(0, classes, count)
+    losses, powers, sums = kernels.cross_entropy(x, target)
+    expected, share = defined(x, target)
+    tolerance = 1e-12 if double else 2e-6
+    np.testing.assert_allclose(losses, expected, rtol=tolerance, atol=tolerance)
+    g = dtype(0.5) if shared else rng.standard_normal(count).astype(dtype)
+    gx = kernels.cross_entropy_grad(powers, sums, target, g)
+    hit = np.eye(classes)[target]
+    np.testing.assert_allclose(gx, (share - hit) * np.expand_dims(g, -1), atol=tolerance)
+    assert losses.dtype == gx.dtype == dtype
+    assert gx.flags.c_contiguous
+
+
+@pytest.mark.parametrize("shape", [(3000, 30), (300, 300), (2, 70_000)])
+def test_large_batches_in_threads(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape).astype(np.float32)
+    target = rng.integers(0, shape[1], shape[0])
+    losses, powers, sums = kernels.cross_entropy(x, target)
+    expected, share = defined(x, target)
+    np.testing.assert_allclose(losses, expected, atol=4e-6)
+    gx = kernels.cross_entropy_grad(powers, sums, target, np.float32(2))
+    np.testing.assert_allclose(
+        gx, 2 * (share - (target[:, None] == np.arange(shape[1]))), atol=4e-6
+    )
+
+
+def test_infinite_logits() -> None:
+    x = np.array([[0.0, -np.inf, 1.0], [-np.inf, 0.0, -np.inf]], np.float32)
+    losses, _, _ = kernels.cross_entropy(x, np.array([2, 1]))
+    np.testing.assert_allclose(losses, [np.log1p(np.exp(-1)), 0.0], rtol=1e-6)
+    with np.errstate(all="ignore"):
+        hopeless = np.full((2, 3), -np.inf, np.float32)
+        assert np.isnan(kernels.cross_entropy(hopeless, np.array([0, 1]))[0]).all()
+        assert np.isnan(kernels.cross_entropy(x * np.nan, np.array([0, 1]))[0]).all()

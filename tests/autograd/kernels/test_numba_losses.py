@@ -1,0 +1,58 @@
+"""The compiled cross-entropy does what the NumPy one does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograd.kernels import losses as plain
+from autograd.kernels._twins import settle
+
+pytest.importorskip("numba")
+if not settle():
+    pytest.skip("compiled kernels are off", allow_module_level=True)
+
+from autograd.kernels._numba import losses as compiled  # noqa: E402
+
+forward = plain.cross_entropy.__wrapped__  # type: ignore[attr-defined]
+backward = plain.cross_entropy_grad.__wrapped__  # type: ignore[attr-defined]
+
+
+@settings(deadline=None)
+@given(
+    count=st.integers(1, 200),
+    classes=st.integers(1, 150),
+    shared=st.booleans(),
+    spread=st.sampled_from([0.1, 5.0, 500.0]),
+    kind=st.sampled_from([np.int64, np.int32, np.uint8]),
+)
+def test_cross_entropy(count: int, classes: int, shared: bool, spread: float, kind: type) -> None:
+    rng = np.random.default_rng(count * classes)
+    x = (rng.standard_normal((count, classes)) * spread).astype(np.float32)
+    target = rng.integers(0, classes, count).astype(kind)
+    expected, powers, sums = forward(x, target)
+    found, own_powers, own_sums = compiled.cross_entropy(x, target)
+    np.testing.assert_allclose(found, expected, rtol=2e-6, atol=2e-6)
+    np.testing.assert_allclose(own_powers, powers, rtol=1e-6, atol=1e-37)
+    g = np.float32(0.5) if shared else rng.standard_normal(count).astype(np.float32)
+    gx = compiled.cross_entropy_grad(own_powers, own_sums, target, g)
+    np.testing.assert_allclose(gx, backward(powers, sums, target, g), atol=1e-6)
+
+
+def test_infinite_logits_and_nan() -> None:
+    x = np.zeros((5, 20), np.float32)
+    x[0, 3], x[1, 3], x[2, 3], x[3] = -np.inf, np.inf, np.nan, -np.inf
+    target = np.array([0, 0, 0, 0, 0])
+    with np.errstate(all="ignore"):
+        expected = forward(x, target)[0]
+        np.testing.assert_allclose(compiled.cross_entropy(x, target)[0], expected, rtol=1e-6)
+
+
+def test_what_it_leaves_to_numpy() -> None:
+    x = np.ones((3, 4))
+    target = np.zeros(3, np.int64)
+    assert compiled.cross_entropy(x, target) is NotImplemented
+    assert compiled.cross_entropy(x.astype(np.float32)[:, ::2], target) is NotImplemented
+    assert compiled.cross_entropy_grad(x, x[:, 0], target, 1.0) is NotImplemented
