@@ -1,7 +1,8 @@
 """Calling a primitive: compute on the arrays, and record a node if a gradient may be wanted.
 
 These are the hottest lines of the engine, so the calls with one and two inputs are written out,
-down to the node: every call less is a tenth of a microsecond.
+down to the node: every call less is a tenth of a microsecond. Of arrays without axes they save
+NumPy's scalars, with which rules compute several times faster.
 """
 
 from __future__ import annotations
@@ -112,10 +113,13 @@ def unary_call(primitive: Primitive) -> Callable[..., Any]:
             y = forward(a)
         except Exception as error:
             raise primitive.fail(error, (x,)) from error
-        if type(y) is not _ndarray:
-            y = _asarray(y)
         out = _new(Tensor)
-        out.data = y
+        if type(y) is _ndarray:
+            out.data = y
+        else:
+            out.data = _asarray(y)
+            if type(a) is _ndarray and not a.ndim:
+                a = a[()]
         out._grad = out._view = out._extra = None
         if not x._requires_grad or not (state := _state()).enabled:
             out._node = None
@@ -185,10 +189,15 @@ def binary_call(primitive: Primitive) -> Callable[..., Any]:
             y = forward(x, z)
         except Exception as error:
             raise primitive.fail(error, (a, b)) from error
-        if type(y) is not _ndarray:
-            y = _asarray(y)
         out = _new(Tensor)
-        out.data = y
+        if type(y) is _ndarray:
+            out.data = y
+        else:
+            out.data = _asarray(y)
+            if type(x) is _ndarray and not x.ndim:
+                x = x[()]
+            if type(z) is _ndarray and not z.ndim:
+                z = z[()]
         out._grad = out._view = out._extra = None
         if not mask or not (state := _state()).enabled:
             out._node = None

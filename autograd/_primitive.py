@@ -308,7 +308,7 @@ class Primitive:
             elif position < count:
                 edge = node.edges[position]
                 values.append(value if edge is None else _linked(value, edge))
-            elif position < count + self.n_outputs and isinstance(value, np.ndarray):
+            elif position < count + self.n_outputs and isinstance(value, np.ndarray | np.generic):
                 values.append(_linked(value, _output_edge(node, position - count)))
             else:
                 values.append(value)
@@ -326,6 +326,7 @@ def _output_edge(node: Node, index: int) -> Node:
 
 def _linked(array: Any, edge: Any) -> Tensor:
     """A tensor of ``array`` whose place in the graph is ``edge``, a node or a leaf."""
+    array = np.asarray(array)
     if isinstance(edge, Node):
         out = _wrap(array)
         out._node = edge

@@ -162,17 +162,19 @@ def test_tune_and_doctor():
     program = (
         "import autograd; c = autograd.config\n"
         "print('memory' if 'Freed memory' in repr(c.doctor()) else 'fine')\n"
-        "print(c.tune())\n"
+        "print(*c.tune(), sep='; ')\n"
         "print('memory' if 'Freed memory' in repr(c.doctor()) else 'fine')\n"
-        "print(repr(c).splitlines()[-1])"
+        "print(repr(c).splitlines()[-1]); import gc; print(gc.get_threshold()[0], gc.isenabled())"
     )
     lines = run(program).stdout.splitlines()
+    assert "garbage collector" in lines[1]
+    assert lines[-1] == "50000 True"
     if not _machine.can_keep_freed_memory():
         assert lines[0] == lines[2] == "fine"
     else:
         assert lines[0] == "memory"
         assert lines[1].startswith("freed memory is kept")
-        assert lines[-2:] == ["fine", "memory       kept when freed"]
+        assert lines[-3:-1] == ["fine", "memory       kept when freed"]
         assert "freed memory is kept" in run("import autograd", GLASSGRAD_TUNE="1").stderr
 
 
