@@ -14,6 +14,10 @@ from optim.optimizer import Array, Closure, Group, Optimizer, Params, State
 
 __all__ = ["LBFGS"]
 
+# Line searches stop when the parameters' largest change within the interval is below this, whatever
+# tolerance_change is, as PyTorch's do.
+NARROWEST = 1e-9
+
 
 class LBFGS(Optimizer):
     r"""Limited-memory BFGS: w ← w − η H g, where H is built from the last steps and slopes.
@@ -31,6 +35,10 @@ class LBFGS(Optimizer):
         tolerance_change: stop when loss or parameters change by less.
         history_size: number of pairs kept.
         line_search_fn: ``"strong_wolfe"`` or None for steps of length η.
+
+    Note:
+        Each operation is PyTorch's, in its order, so trajectories agree to rounding: PyTorch fuses
+        some multiplications with the addition that follows, and its BLAS may sum in another order.
 
     Source: Nocedal 1980; Nocedal & Wright, "Numerical Optimization", algorithms 7.4 and 7.5.
 
@@ -119,28 +127,29 @@ class LBFGS(Optimizer):
             state["prev_flat_grad"], state["prev_loss"] = g, loss
             t = float(group["lr"])
             if state["n_iter"] == 1:  # H is still the identity: be careful
-                t *= min(1.0, 1.0 / float(np.abs(g).sum()))
+                t *= min(1.0, float(1.0 / np.abs(g).sum()))
             state["d"], state["t"] = direction, t
-            slope = float(g @ direction)
-            if slope > -group["tolerance_change"]:
+            slope = g @ direction  # a NumPy scalar: a search decides in the gradient's precision
+            searches = group["line_search_fn"] is not None
+            if slope > -group["tolerance_change"] or (searches and not slope < 0):
                 break
             start = flat.values()
-            if group["line_search_fn"] is not None:
+            if searches:
 
                 def along(t: float, d: Array = direction, start: Array = start) -> Point:
                     flat.assign(start + t * d)
                     value, gradient = evaluate()
-                    return Point(t, float(value), float(gradient @ d), gradient)
+                    return Point(t, float(value), gradient @ d, gradient)
 
                 found, spent = strong_wolfe(
                     along,
                     Point(0.0, loss, slope, g),
                     t,
                     max_evaluations=group["max_eval"] - evaluations,
-                    resolution=group["tolerance_change"] / float(np.abs(direction).max()),
+                    resolution=NARROWEST / float(np.abs(direction).max()),
                     by_value=True,
                 )
-                t, loss, g = found.t, found.value, found.gradient
+                t, loss, g = float(found.t), found.value, found.gradient
                 state["t"] = t
                 flat.assign(start + t * direction)
                 evaluations += spent
@@ -167,21 +176,21 @@ class LBFGS(Optimizer):
         slopes, steps, inverse = state["old_dirs"], state["old_stps"], state["ro"]
         y = g - state["prev_flat_grad"]
         s = state["d"] * state["t"]
-        ys = float(y @ s)
+        ys = y @ s
         if ys > 1e-10:
             if len(slopes) == group["history_size"]:
                 for history in (slopes, steps, inverse):
                     history.pop(0)
             slopes.append(y)
             steps.append(s)
-            inverse.append(1.0 / ys)
-            state["H_diag"] = ys / float(y @ y)
+            inverse.append(float(1.0 / ys))
+            state["H_diag"] = float(ys / (y @ y))
         q = -g
         shares = []
         for y, s, rho in zip(slopes[::-1], steps[::-1], inverse[::-1]):
-            shares.append(float(s @ q) * rho)
+            shares.append((s @ q) * rho)
             q = q - shares[-1] * y
         d = q * state["H_diag"]
         for y, s, rho, share in zip(slopes, steps, inverse, shares[::-1]):
-            d = d + s * (share - float(y @ d) * rho)
+            d = d + s * (share - (y @ d) * rho)
         return d

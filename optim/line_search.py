@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
+from math import isfinite, sqrt
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from optim._options import check
 
@@ -94,7 +96,10 @@ def strong_wolfe(
         resolution: stop when the interval is narrower.
         noise: differences of φ up to this are rounding: slopes alone decide then.
         by_value: take the lower end of the interval for the better one even where its decrease is
-            too small, as PyTorch's L-BFGS does.
+            too small, and the one bracketed first where both are equal, as PyTorch's L-BFGS does.
+
+    A value that is not finite counts as too high, so that a step beyond the function's domain is
+    shortened.
 
     Returns:
         The point (the best found, if none met the conditions) and the number of evaluations.
@@ -115,10 +120,10 @@ def strong_wolfe(
     check(0 < c1 < c2 < 1, "(c1, c2)", (c1, c2), "numbers with 0 < c₁ < c₂ < 1")
 
     def is_too_high(point: Point) -> bool:
-        return point.value > start.value + c1 * point.t * start.slope + noise
+        return not point.value <= start.value + c1 * point.t * start.slope + noise
 
     def is_not_lower(point: Point, other: Point) -> bool:
-        return point.value - other.value >= noise
+        return point.value >= other.value + noise
 
     def is_flat(point: Point) -> bool:
         return abs(point.slope) <= -c2 * start.slope
@@ -139,12 +144,12 @@ def strong_wolfe(
     else:
         return (start if start.value <= point.value else point), trials + 1
 
-    # `low` is the best point so far, and the other end lies where the function falls from there.
-    low, high = previous, point
-    if low.value > high.value and (by_value or not is_too_high(point)):
-        low, high = high, low
+    # `best` is the index of the better end; towards the other one the function falls at first.
+    ends = [previous, point]
+    best = int(previous.value > point.value and (by_value or not is_too_high(point)))
     stuck = False
-    while trials < max_evaluations and abs(high.t - low.t) >= resolution:
+    while trials < max_evaluations and abs(ends[1].t - ends[0].t) >= resolution:
+        low, high = ends[best], ends[1 - best]
         left, right = min(low.t, high.t), max(low.t, high.t)
         t = _minimum(low, high, (left, right), noise)
         margin = 0.1 * (right - left)
@@ -160,18 +165,19 @@ def strong_wolfe(
         point = evaluate(t)
         trials += 1
         if is_too_high(point) or is_not_lower(point, low):
-            high = point
-            if by_value and high.value < low.value:
-                low, high = high, low
+            ends[1 - best] = point
+            if by_value:
+                best = int(ends[0].value > ends[1].value)
             continue
         if is_flat(point):
             return point, trials + 1
         if point.slope * (high.t - low.t) >= 0:
-            high = low
-        low = point
-    return low, trials + 1
+            ends[1 - best] = low
+        ends[best] = point
+    return ends[best], trials + 1
 
 
+@np.errstate(all="ignore")  # what is not finite is dealt with below
 def _minimum(a: Point, b: Point, bounds: tuple[float, float], noise: float) -> float:
     """The minimum of the cubic through two points with their slopes, within bounds.
 
@@ -187,9 +193,9 @@ def _minimum(a: Point, b: Point, bounds: tuple[float, float], noise: float) -> f
     else:
         d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.t - b.t)
         square = d1 * d1 - a.slope * b.slope
-        if not square >= 0:  # no minimum, or a value that is not finite
+        if not (square >= 0 and isfinite(square)):  # no minimum, or a value that is not finite
             return (lower + upper) / 2
-        d2 = sqrt(square)
+        d2 = type(square)(sqrt(square))  # in the precision of the slopes
         denominator = b.slope - a.slope + 2 * d2
         if denominator == 0:
             return (lower + upper) / 2
