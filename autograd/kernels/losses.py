@@ -107,7 +107,7 @@ def _rows(x: Array, target: Array, powers: Array, sums: Array, losses: Array) ->
 
 
 def _finite(peak: Array) -> Array:
-    """The maxima by which rows are shifted: 0 where one is infinite, which subtracts no infinity."""
+    """The maxima by which rows are shifted; 0 where one is infinite, which cannot be subtracted."""
     if not isfinite(ones(len(peak), peak.dtype).dot(peak)):
         peak = np.where(np.isfinite(peak), peak, 0).astype(peak.dtype)
     return peak

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd import kernels
 from autograd._primitive import Primitive, attach, implements, plain, primitive, sample
 from autograd.primitives.arithmetic import binary, distinct, nonzero, reciprocal, square
 
@@ -278,6 +279,9 @@ def modf(x: Any) -> tuple[Any, Any]:
 
 # -------------------------------------------------------------------------------- activations
 
+# Up to so many elements, the kernels would do what is written here.
+SMALL = 1 << 12
+
 
 @primitive(batched=True, samples=[sample(nonzero(2, 3)), sample(nonzero())])
 def relu(x: Any, /) -> Any:
@@ -287,12 +291,38 @@ def relu(x: Any, /) -> Any:
     >>> relu(Tensor([-1.0, 0.0, 2.0]))
     Tensor([0., 0., 2.])
     """
-    return np.maximum(x, 0)
+    return kernels.relu(x) if type(x) is np.ndarray else np.maximum(x, 0)
 
 
 @relu.rule
 def _(g: Any, y: Any) -> Any:
+    if type(g) is np.ndarray and g.size > SMALL:
+        return kernels.relu_grad(g, y)
     return g * (plain(y) > 0)
+
+
+@primitive(
+    batched=True,
+    samples=[
+        sample(nonzero(2, 3)),
+        sample(nonzero(2, 3), slope=3.0),
+        sample(nonzero(), slope=-1.0),
+    ],
+)
+def leaky_relu(x: Any, /, slope: float = 0.01) -> Any:
+    """x where it is positive, ``slope`` x elsewhere.
+
+    >>> leaky_relu(np.array([-1.0, 0.0, 2.0]), slope=0.5)
+    array([-0.5,  0. ,  2. ])
+    """
+    return kernels.leaky_relu(np.asarray(x), slope)
+
+
+@leaky_relu.rule
+def _(g: Any, x: Any, slope: float) -> Any:
+    if type(g) is np.ndarray:
+        return kernels.leaky_relu_grad(g, plain(x), slope)
+    return g * np.where(plain(x) > 0, 1, slope).astype(g.dtype)
 
 
 @primitive(batched=True, samples=ANY)
@@ -302,6 +332,8 @@ def sigmoid(x: Any, /) -> Any:
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
     """
+    if type(x) is np.ndarray and x.size > SMALL and x.dtype.kind == "f":
+        return kernels.sigmoid(x)
     # tanh saturates without overflow: σ(x) = (1 + tanh(x / 2)) / 2, but it loses the tail of
     # small σ, which exp(-|x|) keeps.
     z = np.exp(-np.abs(x))

@@ -53,6 +53,7 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 SELU_SCALE = 1.0507009873554804934193349852946
 
 _relu = elementwise.relu.call
+_leaky_relu = elementwise.leaky_relu.call
 _sigmoid = elementwise.sigmoid.call
 _softplus = elementwise.softplus.call
 _log_softmax = reduction.log_softmax
@@ -76,7 +77,9 @@ def relu6(input: TensorLike, inplace: bool = False) -> Tensor:
 def leaky_relu(input: TensorLike, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where it is positive, ``negative_slope`` x elsewhere."""
     x = as_tensor(input)
-    return np.where(x > 0, x, x * negative_slope)
+    if x.dtype.kind != "f":
+        return np.where(x > 0, x, x * negative_slope)
+    return _leaky_relu(x, negative_slope)
 
 
 def prelu(input: TensorLike, weight: TensorLike) -> Tensor:

@@ -14,7 +14,7 @@ pytest.importorskip("numba")
 if not settle():
     pytest.skip("compiled kernels are off", allow_module_level=True)
 
-from autograd.kernels._numba import losses as compiled  # noqa: E402
+from autograd.kernels._numba import losses as compiled
 
 forward = plain.cross_entropy.__wrapped__  # type: ignore[attr-defined]
 backward = plain.cross_entropy_grad.__wrapped__  # type: ignore[attr-defined]
