@@ -1,12 +1,13 @@
 """Calling a primitive: compute on the arrays, and record a node if a gradient may be wanted.
 
 These are the hottest lines of the engine, so the calls with one and two inputs are written out,
-down to the node: every call less is a tenth of a microsecond. Of arrays without axes they save
-NumPy's scalars, with which rules compute several times faster.
+down to the node: every call less is a tenth of a microsecond. In place of arrays without axes they
+compute with NumPy's scalars, and save them: that is several times faster.
 """
 
 from __future__ import annotations
 
+import operator
 import sys
 import weakref
 from collections.abc import Callable
@@ -32,6 +33,13 @@ _state = STATE.get
 _getframe = sys._getframe
 _NESTED = (list, tuple)  # operands that rules could not read as arrays
 _NOTHING = (None, None, None)
+# For NumPy's scalars these take a fifth of the time of the ufuncs.
+_OPERATORS: dict[Any, Callable[[Any, Any], Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+}
 
 
 class Packed(tuple[Any, ...]):
@@ -155,6 +163,7 @@ def unary_call(primitive: Primitive) -> Callable[..., Any]:
 def binary_call(primitive: Primitive) -> Callable[..., Any]:
     """The call of a primitive with two inputs and nothing else."""
     forward, kept = primitive.forward, primitive.kept
+    of_scalars = _OPERATORS.get(forward)
 
     def call(a: Any, b: Any) -> Any:
         mask = 0
@@ -186,7 +195,13 @@ def binary_call(primitive: Primitive) -> Callable[..., Any]:
         else:
             return forward(a, b)
         try:
-            y = forward(x, z)
+            if of_scalars is not None and type(x) is _ndarray and not x.ndim:
+                x = x[()]
+                if type(z) is _ndarray and not z.ndim:
+                    z = z[()]
+                y = of_scalars(x, z)
+            else:
+                y = forward(x, z)
         except Exception as error:
             raise primitive.fail(error, (a, b)) from error
         out = _new(Tensor)

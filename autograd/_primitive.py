@@ -173,8 +173,10 @@ class Primitive:
 
     def _first_vjp(self, *args: Any) -> Sequence[Any]:
         """The first call of :attr:`vjp`: choose the fastest form, not before it is needed."""
-        self.vjp = self._fast_vjp() or self._vjp
-        return self.vjp(*args)
+        chosen = self._fast_vjp() or self._vjp
+        if self.vjp == self._first_vjp:  # and nobody has put something in its place
+            self.vjp = chosen
+        return chosen(*args)
 
     def _fast_vjp(self) -> Callable[..., Sequence[Any]] | None:
         """The vjp of the most frequent primitives, written out: one or two inputs, a rule for each

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from time import perf_counter_ns
@@ -283,17 +284,14 @@ class profile:  # noqa: N801 - a context manager, named like no_grad
             primitive.forward, primitive.vjp = forward, rule
 
         self._restore.append(undo)
-        # A primitive's call holds its forward in a closure, for speed: exchange it there too.
+        # A primitive's call holds its forward, and a short way for scalars, in a closure, for
+        # speed: exchange them there too.
         call = primitive.call
-        names = call.__code__.co_freevars
-        if "forward" in names:
-            cell = (call.__closure__ or ())[names.index("forward")]
-            cell.cell_contents = primitive.forward
-
-            def undo_cell() -> None:
-                cell.cell_contents = forward
-
-            self._restore.append(undo_cell)
+        instead = {"forward": primitive.forward, "of_scalars": None}
+        for name, cell in zip(call.__code__.co_freevars, call.__closure__ or (), strict=True):
+            if name in instead:
+                self._restore.append(partial(setattr, cell, "cell_contents", cell.cell_contents))
+                cell.cell_contents = instead[name]
 
     def _timed_forward(
         self, primitive: Primitive, forward: Callable[..., Any]

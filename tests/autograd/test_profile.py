@@ -149,3 +149,13 @@ def test_the_three_convolutions_of_one_layer_cost_the_same():
     assert cost == 5 * 4 * 36 * 27
     assert multiply_adds("conv_input_grad", [y, w], x) == cost
     assert multiply_adds("conv_weight_grad", [y, x], w) == cost
+
+
+def test_operations_on_scalars_are_seen():
+    x = Tensor(2.0, requires_grad=True)
+    with profile() as seen:
+        y = x * x + x
+    assert [event.name for event in seen.events] == ["multiply", "add"]
+    assert y.item() == 6.0
+    x * x  # the short way is back
+    assert len(seen.events) == 2
