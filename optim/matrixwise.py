@@ -137,10 +137,14 @@ class Muon(Optimizer):
         ns_steps: number of its iterations.
         adjust_lr_fn: how the rate depends on the shape (r, c): ``"original"`` (or None) scales by
             √max(1, r/c), ``"match_rms_adamw"`` by 0.2 √max(r, c).
+        precision: of the iteration: None for the parameter's own, or ``"bfloat16"``, whose rounding
+            is then emulated, for the steps that PyTorch takes.
 
     Note:
-        PyTorch iterates in bfloat16, we in the parameter's own precision; steps differ by rounding
-        of about one per cent.
+        PyTorch always iterates in bfloat16; elements of its steps differ from those in full
+        precision by about one per cent. With ``precision="bfloat16"`` they are the same, bit for
+        bit, except where a sum lies so near the middle of two bfloat16 numbers that the order of
+        summation decides.
 
     Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; Liu et
     al. 2025, "Muon is Scalable for LLM Training".
@@ -166,6 +170,8 @@ class Muon(Optimizer):
         eps: float = 1e-7,
         ns_steps: int = 5,
         adjust_lr_fn: str | None = None,
+        *,
+        precision: str | None = None,
     ) -> None:
         super().__init__(
             params,
@@ -178,6 +184,7 @@ class Muon(Optimizer):
                 "eps": eps,
                 "ns_steps": ns_steps,
                 "adjust_lr_fn": adjust_lr_fn,
+                "precision": precision,
             },
         )
 
@@ -187,6 +194,7 @@ class Muon(Optimizer):
         check(0 <= steps < 100, "ns_steps", steps, "a number with 0 ≤ n < 100")
         rules = (None, "original", "match_rms_adamw")
         check(rule in rules, "adjust_lr_fn", rule, f"one of {rules}")
+        _check_precision(group["precision"])
         coefficients = group["ns_coefficients"]
         check(len(coefficients) == 3, "ns_coefficients", coefficients, "three numbers")
         for p in group["params"]:
@@ -198,12 +206,13 @@ class Muon(Optimizer):
 
     def _update(self, p: Array, g: Array, state: State, group: Group) -> None:
         mu, b = group["momentum"], state["momentum_buffer"]
-        b += (1 - mu) * (g - b)
+        np.copyto(b, _between(b, g, 1 - mu))
         step = orthogonalize(
-            g + mu * (b - g) if group["nesterov"] else b,
+            _between(g, b, mu) if group["nesterov"] else b,
             group["ns_coefficients"],
             group["ns_steps"],
             group["eps"],
+            precision=group["precision"],
         )
         lr = float(group["lr"])
         np.multiply(p, 1 - lr * group["weight_decay"], out=p)
@@ -219,6 +228,8 @@ def orthogonalize(
     coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315),
     steps: int = 5,
     eps: float = 1e-7,
+    *,
+    precision: str | None = None,
 ) -> Array:
     """Bring all singular values of a matrix near 1, keeping its singular vectors.
 
@@ -231,19 +242,55 @@ def orthogonalize(
         coefficients: (a, b, c).
         steps: number of iterations.
         eps: smallest norm to divide by at the start.
+        precision: None for that of the matrix, or ``"bfloat16"`` to round every intermediate result
+            to the 8 significant bits of that format, sums being taken in double precision.
 
     Returns:
         Array of the same shape and dtype.
+
+    Raises:
+        ValueError: for another ``precision``.
 
     >>> rotation = np.array([[0.0, -1.0], [1.0, 0.0]])
     >>> orthogonalize(5 * rotation, (1.5, -0.5, 0.0), steps=20).round(6) + 0.0
     array([[ 0., -1.],
            [ 1.,  0.]])
     """
+    _check_precision(precision)
+    rounded = _as_given if precision is None else _bfloat16
     a, b, c = coefficients
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = x / max(float(np.linalg.norm(x)), eps)
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = rounded(matrix.T if tall else matrix)
+    x = rounded(x / np.maximum(rounded(np.linalg.norm(x)), rounded(x.dtype.type(eps))))
     for _ in range(steps):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * (gram @ gram)) @ x
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+        gram = rounded(x @ x.T)
+        x = rounded(a * x + rounded(b * gram + c * (gram @ gram)) @ x)
+    return (x.T if tall else x).astype(matrix.dtype, copy=False)
+
+
+def _check_precision(precision: str | None) -> None:
+    check(precision in (None, "bfloat16"), "precision", precision, "'bfloat16' or None")
+
+
+def _between(start: Array, end: Array, share: float) -> Array:
+    """start + share (end − start), counted from the nearer of the two, as PyTorch's ``lerp``."""
+    if share < 0.5:
+        return start + share * (end - start)
+    return end - (1 - share) * (end - start)
+
+
+def _as_given(x: Any) -> Any:
+    return x
+
+
+def _bfloat16(x: Any) -> Any:
+    """The nearest bfloat16 numbers, ties to even, as float64.
+
+    They are the float32 numbers whose last 16 bits are zero. Adding half a unit of what remains,
+    less one where the last bit that stays is zero, carries into it where rounding is upwards.
+    """
+    single = np.asarray(x, np.float32)
+    bits = single.view(np.uint32)
+    up = bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))
+    nearest = (up & np.uint32(0xFFFF0000)).view(np.float32)
+    return np.where(np.isnan(single), single, nearest).astype(np.float64)

@@ -9,6 +9,7 @@ import pytest
 
 import optim
 from autograd import Tensor
+from optim.matrixwise import _bfloat16, orthogonalize
 
 OPTIONS = [
     ("NAdam", {}),
@@ -66,28 +67,104 @@ def test_trajectory(same_trajectory, name, options, dtype, steps, tolerance):
     )
 
 
+MUON_OPTIONS = [
+    {},
+    {"nesterov": False, "weight_decay": 0.0},
+    {"adjust_lr_fn": "match_rms_adamw", "momentum": 0.8},
+    {"momentum": 0.3, "ns_steps": 3, "eps": 1e-3, "ns_coefficients": (2.0, -1.5, 0.5)},
+]
+MATRICES = [(3, 3), (8, 4), (4, 7)]
+
+
+@pytest.mark.parametrize("options", MUON_OPTIONS)
 @pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"nesterov": False, "weight_decay": 0.0},
-        {"adjust_lr_fn": "match_rms_adamw", "momentum": 0.8},
-    ],
+    ("dtype", "steps", "tolerance"), [(np.float64, 100, 1e-12), (np.float32, 30, 5e-5)]
 )
-def test_muon_up_to_pytorchs_bfloat16(same_trajectory, options):
+def test_muon_with_the_same_iteration(
+    monkeypatch, same_trajectory, options, dtype, steps, tolerance
+):
+    """PyTorch's Muon, given our orthogonalization in place of its own in bfloat16."""
     torch = pytest.importorskip("torch")
+    muon = pytest.importorskip("torch.optim._muon")
+
+    def iteration(matrix, coefficients, steps, eps):
+        return torch.tensor(orthogonalize(matrix.numpy(), coefficients, steps, eps))
+
+    monkeypatch.setattr(muon, "_zeropower_via_newtonschulz", iteration)
     same_trajectory(
         lambda p: optim.Muon(p, lr=0.01, **options),
         lambda p: torch.optim.Muon(p, lr=0.01, **options),
-        shapes=[(3, 3), (8, 4), (4, 7)],
-        steps=5,
-        tolerance=2e-3,
+        shapes=MATRICES,
+        dtype=dtype,
+        steps=steps,
+        tolerance=tolerance,
+    )
+
+
+@pytest.mark.parametrize("options", MUON_OPTIONS)
+@pytest.mark.parametrize(
+    ("precision", "steps", "tolerance"), [("bfloat16", 100, 1.5e-3), (None, 5, 2e-3)]
+)
+def test_muon(same_trajectory, options, precision, steps, tolerance):
+    """Most steps in bfloat16 are equal bit for bit; a sum that rounds elsewhere moves one of them
+    by up to 2⁻⁸ of the rate, so a hundred of them differ by less than five in full precision."""
+    torch = pytest.importorskip("torch")
+    same_trajectory(
+        lambda p: optim.Muon(p, lr=0.01, precision=precision, **options),
+        lambda p: torch.optim.Muon(p, lr=0.01, **options),
+        shapes=MATRICES,
+        steps=steps,
+        tolerance=tolerance,
     )
 
 
 @pytest.mark.parametrize(
+    ("shape", "equal"), [((3, 3), 0.97), ((8, 4), 0.97), ((16, 16), 0.97), ((32, 64), 0.7)]
+)
+def test_orthogonalizing_in_bfloat16(shape, equal):
+    """The same bits nearly everywhere, and never more than an element's last bits elsewhere."""
+    torch = pytest.importorskip("torch")
+    muon = pytest.importorskip("torch.optim._muon")
+    random = np.random.default_rng(0)
+    same = []
+    for _ in range(20):
+        matrix = random.standard_normal(shape)
+        ours = orthogonalize(matrix, precision="bfloat16")
+        theirs = muon._zeropower_via_newtonschulz(
+            torch.tensor(matrix), (3.4445, -4.775, 2.0315), 5, 1e-7
+        )
+        theirs = theirs.double().numpy()
+        np.testing.assert_allclose(ours, theirs, atol=2.0**-6)
+        same.append((ours == theirs).mean())
+    assert np.mean(same) >= equal
+
+
+def test_rounding_to_bfloat16():
+    torch = pytest.importorskip("torch")
+    random = np.random.default_rng(0)
+    ends = [
+        0.0,
+        -0.0,
+        np.inf,
+        -np.inf,
+        np.nan,
+        3.3e38,
+        3.4e38,
+        1e-40,
+        -1e-45,
+        1 + 2**-8,
+        1.5 + 2**-8,
+    ]
+    x = np.float32([*random.lognormal(sigma=20, size=2000), *random.standard_normal(2000), *ends])
+    np.testing.assert_array_equal(_bfloat16(x), torch.tensor(x).bfloat16().double().numpy())
+
+
+@pytest.mark.parametrize(
     "name",
-    ["NAdam", "RAdam", "Adamax", "Adagrad", "RMSprop", "Adadelta", "Rprop", "ASGD", "Adafactor"],
+    [
+        *("SGD", "Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "RMSprop", "Adadelta"),
+        *("Rprop", "ASGD", "Adafactor"),
+    ],
 )
 @pytest.mark.usefixtures("double_counters")
 def test_pytorchs_state_goes_on_here(name):
@@ -97,8 +174,9 @@ def test_pytorchs_state_goes_on_here(name):
     ]
     ours = [Tensor(start, requires_grad=True) for start in starts]
     theirs = [torch.tensor(start, requires_grad=True) for start in starts]
-    optimizer = getattr(optim, name)(ours, lr=0.02)
-    other = getattr(torch.optim, name)(theirs, lr=0.02)
+    options = {"lr": 0.02, "momentum": 0.9} if name == "SGD" else {"lr": 0.02}
+    optimizer = getattr(optim, name)(ours, **options)
+    other = getattr(torch.optim, name)(theirs, **options)
 
     def slope(x, t):
         return np.cos(2 * x + t) + 0.5 * x
@@ -113,7 +191,8 @@ def test_pytorchs_state_goes_on_here(name):
     optimizer.load_state_dict(saved)
     mine = optimizer.state_dict()
     assert mine["state"][0].keys() == saved["state"][0].keys()
-    assert set(mine["param_groups"][0]) <= {*saved["param_groups"][0], "eps_inside", "backtrack"}
+    own = {"eps_inside", "backtrack", "bias_correction"}
+    assert set(mine["param_groups"][0]) <= {*saved["param_groups"][0], *own}
     for t in range(4, 9):
         for p, q in zip(ours, theirs):
             p.grad = Tensor(slope(p.data, t))
