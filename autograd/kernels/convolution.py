@@ -15,6 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from autograd.kernels import winograd
+from autograd.kernels._settings import SETTINGS
+from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array, Index, Ints, Padding, each_tap, trailing
 
 __all__ = [
@@ -57,6 +60,7 @@ def conv_output_shape(
     )
 
 
+@compilable(least=1 << 10)
 def conv(
     x: Array,
     weight: Array,
@@ -93,10 +97,14 @@ def conv(
     dtype = np.result_type(x, weight) if bias is None else np.result_type(x, weight, bias)
     y = np.empty((x.shape[0], weight.shape[0], *out), dtype)
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
-    _correlate(x, w, y, stride, [before for before, _ in padding], dilation, bias)
+    before = [b for b, _ in padding]
+    if _serves_winograd(x, w, y, stride, dilation) and _by_winograd(x, w, y, before, bias):
+        return y
+    _correlate(x, w, y, stride, before, dilation, bias)
     return y
 
 
+@compilable(least=1 << 10)
 def conv_input_grad(
     g: Array,
     weight: Array,
@@ -124,6 +132,10 @@ def conv_input_grad(
     gx = np.empty((g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight))
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     before = [b for b, _ in padding]
+    if _serves_winograd(g, w.swapaxes(1, 2), gx, stride, dilation):
+        flipped = w.swapaxes(1, 2)[..., ::-1, ::-1]
+        if _by_winograd(g, flipped, gx, [2 - b for b in before]):
+            return gx
     if _prefers_scatter(g, w):
         _scatter(g, w, gx, stride, before, dilation)
         return gx
@@ -143,6 +155,7 @@ def conv_input_grad(
     return gx
 
 
+@compilable(least=1 << 10)
 def conv_weight_grad(
     g: Array,
     x: Array,
@@ -170,9 +183,15 @@ def conv_weight_grad(
     channels, filters = x.shape[1] // groups, g.shape[1] // groups
     dtype = np.result_type(g, x)
     depth = channels * math.prod(kernel)
+    before = [b for b, _ in padding]
+    w = np.empty((groups, filters, channels, *kernel), dtype)
+    if _serves_winograd(x, w, g, stride, dilation):
+        for i, (cells, outs) in enumerate(_blocks(groups, channels, filters)):
+            w[i] = winograd.correlate_weight_grad(g[:, outs], x[:, cells], before)
+        if np.isfinite(w).all():
+            return w.reshape(groups * filters, channels, *kernel)
     gw = np.zeros((groups, depth, filters), dtype)  # transposed: BLAS is faster this way round
     if g.size and x.size and depth:
-        before = [b for b, _ in padding]
         axes = _axes(x.shape[2:], g.shape[2:], kernel, stride, before, dilation)
         term = np.empty_like(gw)
         # Positions that belong to no window have cotangent 0. That is exact, unless they meet an
@@ -507,6 +526,35 @@ def _is_pointwise(x: Array, w: Array, y: Array, stride: Ints, before: Ints) -> b
         and x.flags.c_contiguous
         and y.flags.c_contiguous
     )
+
+
+def _serves_winograd(x: Array, w: Array, y: Array, stride: Ints, dilation: Ints) -> bool:
+    """Whether to correlate ``x`` with ``w`` into ``y``, as in `_correlate`, by Winograd's tiles."""
+    if SETTINGS.convolution == "direct" or w.shape[3:] != (3, 3):
+        return False
+    if any(a.dtype != np.float32 or not a.size for a in (x, w, y)):
+        return False
+    if any(s != 1 for s in (*stride, *dilation)):
+        return False
+    return SETTINGS.convolution == "winograd" or winograd.pays(len(x), w.shape[1:], y.shape[2:])
+
+
+def _by_winograd(x: Array, w: Array, y: Array, before: Ints, bias: Array | None = None) -> bool:
+    """`_correlate` by Winograd's tiles; False where the numbers are not finite (or huge)."""
+    for i, (cells, outs) in enumerate(_blocks(len(w), w.shape[2], w.shape[1])):
+        added = None if bias is None else bias[outs]
+        if not winograd.correlate(x[:, cells], w[i], y[:, outs], before, added):
+            return False
+    return True
+
+
+def _blocks(groups: int, channels: int, filters: int) -> Iterator[tuple[slice, slice]]:
+    """Channels and filters of each group."""
+    for i in range(groups):
+        yield (
+            slice(i * channels, (i + 1) * channels),
+            slice(i * filters, (i + 1) * filters),
+        )
 
 
 def _prefers_scatter(g: Array, w: Array) -> bool:
