@@ -38,7 +38,7 @@ _REACH = 6  # cells they read
 
 # Transforms work on pieces of about this many bytes, so that what one step writes the next one
 # finds in cache ...
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 19
 # ... but never fewer tiles than this, or the products spend their time on repacking.
 _MIN_TILES = 64
 # Fewer multiplications than this are done before a second thread has woken.
