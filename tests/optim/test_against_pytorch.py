@@ -67,6 +67,72 @@ def test_trajectory(same_trajectory, name, options, dtype, steps, tolerance):
     )
 
 
+GROUPED = {
+    "SGD": {"momentum": 0.9, "nesterov": True},
+    "Adam": {"amsgrad": True},
+    "AdamW": {},
+    "NAdam": {},
+    "RAdam": {},
+    "Adamax": {},
+    "Adagrad": {},
+    "Adadelta": {},
+    "RMSprop": {"momentum": 0.5},
+    "Rprop": {},
+    "ASGD": {"t0": 20},
+    "Adafactor": {},
+}
+SCHEDULES = {
+    "steps": lambda m, o: m.StepLR(o, 10, 0.8),
+    "warm-up, then cosine": lambda m, o: m.SequentialLR(
+        o, [m.LinearLR(o, 0.1, total_iters=10), m.CosineAnnealingLR(o, 60)], [10]
+    ),
+}
+
+
+@pytest.mark.usefixtures("double_counters")
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("name", GROUPED)
+@pytest.mark.parametrize(
+    ("dtype", "steps", "tolerance"), [(np.float64, 100, 1e-12), (np.float32, 30, 5e-5)]
+)
+def test_groups_and_schedules(same_trajectory, name, schedule, dtype, steps, tolerance):
+    """Two groups with options of their own and scheduled rates; a third one for the last steps."""
+    torch = pytest.importorskip("torch")
+    late, schedulers = [], []
+    decay = {} if name == "Rprop" else {"weight_decay": 0.05}
+
+    def make(package, schedules):
+        def on(p):
+            groups = [{"params": p[:2], "lr": 0.02}, {"params": p[2:4], **decay}]
+            optimizer = getattr(package, name)(groups, lr=0.01, **GROUPED[name])
+            late.append(p[4])
+            schedulers.append(SCHEDULES[schedule](schedules, optimizer))
+            return optimizer
+
+        return on
+
+    taken = 0
+
+    def after(*optimizers):
+        nonlocal taken
+        taken += 1
+        if taken == steps - 10:
+            for optimizer, p in zip(optimizers, late):
+                optimizer.add_param_group({"params": [p], "lr": 0.03, **decay})
+        if taken < steps - 10:
+            for scheduler in schedulers:
+                scheduler.step()
+
+    same_trajectory(
+        make(optim, optim.lr_scheduler),
+        make(torch.optim, torch.optim.lr_scheduler),
+        dtype=dtype,
+        steps=steps,
+        tolerance=tolerance,
+        after=after,
+    )
+
+
 MUON_OPTIONS = [
     {},
     {"nesterov": False, "weight_decay": 0.0},
