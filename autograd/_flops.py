@@ -21,7 +21,9 @@ _MOVES = """
 """
 MOVES = frozenset(_MOVES.split())
 # One operation for each element that goes in.
-_REDUCES = "sum mean max min prod cumsum cumprod var std logsumexp norm any all amax amin"
+_REDUCES = (
+    "sum mean max min prod cumsum cumprod var std logsumexp norm any all amax amin cross_entropy"
+)
 REDUCES = frozenset(_REDUCES.split())
 PRODUCTS = frozenset(("matmul", "linear", "dot", "inner", "outer", "vecdot", "tensordot"))
 # Several for each element, in round numbers.
@@ -32,6 +34,9 @@ PER_ELEMENT = {
     "log_softmax": 5,
     "softmax": 5,
     "logsumexp": 3,
+    "cross_entropy": 5,
+    "batch_norm": 7,
+    "channel_scale": 3,
     "var": 3,
     "std": 3,
 }

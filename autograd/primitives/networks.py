@@ -167,3 +167,101 @@ def _(
     share = powers / sums[:, None] if type(x) is np.ndarray else softmax.call(x, -1)
     hit = np.equal(target[:, None], np.arange(x.shape[1]))
     return (share - hit) * (g[..., None] if y_ndim or scale is not None else g[..., None, None])
+
+
+# ------------------------------------------------------------------------------ normalised channels
+
+
+def _over_channels(x: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """All axes but the channels', and the shape of one number per channel against x."""
+    return (0, *range(2, x.ndim)), (1, x.shape[1], *(1,) * (x.ndim - 2))
+
+
+def _vector(value: Any, like: Any, default: float) -> Any:
+    return np.full(like.shape[1], default, like.dtype) if value is None else value
+
+
+@primitive(
+    aux=("mean", "rate"),
+    samples=(
+        sample((4, 3), (3,), (3,)),
+        sample((2, 2, 3, 2), (2,), (2,), eps=0.1),
+        sample((2, 2, 3), None, None),
+        sample((3, 2, 2), (2,), None),
+    ),
+)
+def batch_norm(x: Any, weight: Any, bias: Any, /, eps: float = 1e-5, moments: Any = None) -> Any:
+    """Each channel with mean 0 and variance 1 over the batch, times weight, plus bias.
+
+    Args:
+        x: images (N, C, *spatial).
+        weight, bias: (C,), or None for ones and zeros.
+        eps: added to the (biased) variance.
+        moments: mean and variance of the channels of x, where they are already known.
+
+    >>> batch_norm(np.array([[1.0], [3.0]]), None, None, eps=0.0)
+    array([[-1.],
+           [ 1.]])
+    """
+    mean, variance = kernels.channel_moments(x) if moments is None else moments
+    rate = 1 / np.sqrt(variance + eps)
+    scale = rate if weight is None else weight * rate
+    return kernels.channel_scale(x, mean, scale, _vector(bias, x, 0)), mean, rate
+
+
+@batch_norm.rule
+def _(g: Any, x: Any, weight: Any, mean: Any, rate: Any, eps: float, needs: Any) -> Any:
+    axes, shape = _over_channels(x)
+    count = x.size // x.shape[1]
+    if type(g) is np.ndarray:
+        sums, dots = kernels.channel_dots(g, x, mean)
+        gx = None
+        if needs[0]:
+            scale = rate if weight is None else weight * rate
+            slope = -scale * rate * rate * dots / count
+            gx = kernels.channel_combine(g, x, mean, scale, slope, -scale * sums / count)
+        return gx, (dots * rate).astype(g.dtype), sums.astype(g.dtype)
+    centered = x - np.mean(x, axis=axes, keepdims=True)
+    rate = 1 / np.sqrt(np.mean(centered * centered, axis=axes, keepdims=True) + eps)
+    normal = centered * rate
+    sums = np.sum(g, axis=axes, keepdims=True)
+    dots = np.sum(g * normal, axis=axes, keepdims=True)
+    scale = rate if weight is None else rate * np.reshape(weight, shape)
+    gx = scale * (g - sums / count - normal * (dots / count))
+    return gx, np.reshape(dots, shape[1]), np.reshape(sums, shape[1])
+
+
+@primitive(
+    samples=(
+        sample((4, 3), (3,), (3,)),
+        sample((2, 2, 3, 2), (2,), (2,), center=np.array([1.0, -2.0])),
+        sample((2, 2, 3), (2,), None),
+    )
+)
+def channel_scale(x: Any, scale: Any, shift: Any, /, center: Any = None) -> Any:
+    """(x - center) scale + shift, with one number of each for each channel.
+
+    Args:
+        x: images (N, C, *spatial).
+        scale: (C,).
+        shift: (C,), or None for zeros.
+        center: (C,), a constant; None for zeros.
+
+    >>> channel_scale(np.ones((1, 2)), np.array([2.0, 3.0]), np.array([4.0, 5.0]))
+    array([[6., 8.]])
+    """
+    return kernels.channel_scale(x, _vector(center, x, 0), scale, _vector(shift, x, 0))
+
+
+@channel_scale.rule
+def _(g: Any, x: Any, scale: Any, center: Any, needs: Any) -> Any:
+    gx = channel_scale(g, scale, None) if needs[0] else None
+    if not (needs[1] or needs[2]):
+        return gx, None, None
+    center = _vector(center, x, 0)
+    if type(g) is np.ndarray:
+        sums, dots = kernels.channel_dots(g, x, center)
+        return gx, dots.astype(g.dtype), sums.astype(g.dtype)
+    axes, shape = _over_channels(x)
+    apart = x - center.reshape(shape).astype(x.dtype)
+    return gx, np.sum(g * apart, axis=axes), np.sum(g, axis=axes)

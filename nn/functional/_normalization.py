@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from autograd import Tensor, TensorLike, as_tensor
+from autograd import Tensor, TensorLike, as_tensor, kernels
 from autograd.extend import note_write
+from autograd.primitives import networks
 from nn.functional._arguments import like
 
 __all__ = [
@@ -20,6 +21,9 @@ __all__ = [
     "normalize",
     "rms_norm",
 ]
+
+_batch_norm = networks.batch_norm.call
+_channel_scale = networks.channel_scale.call
 
 
 def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
@@ -42,6 +46,17 @@ def _update(running: Tensor, new: Any, momentum: float) -> None:
     note_write(running.data)
     running.data *= 1 - momentum
     running.data += (momentum * new).astype(running.dtype)
+
+
+def _alike(x: Tensor, *others: Any) -> list[Any]:
+    """Tensors of one dtype and, but for the first, one axis; None stays."""
+    dtype = np.result_type(x.dtype, *[v.dtype for v in others if v is not None])
+    flat = [None if v is None else as_tensor(v, dtype) for v in others]
+    return [as_tensor(x, dtype), *[v if v is None or v.ndim == 1 else v.reshape(-1) for v in flat]]
+
+
+def _values(running: Any) -> Any:
+    return as_tensor(running).data.reshape(-1)
 
 
 def batch_norm(
@@ -81,9 +96,14 @@ def batch_norm(
             raise ValueError(
                 f"{name} should contain {x.shape[1]} elements, one per channel, not {value.size}"
             )
+    x, weight, bias = _alike(x, weight, bias)
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm in evaluation needs running_mean and running_var")
+        if x.dtype.kind == "f" and x.size:
+            rate = 1 / np.sqrt(_values(running_var) + eps)
+            scale = rate if weight is None else weight * rate.astype(weight.dtype)
+            return _channel_scale(x, scale, bias, center=_values(running_mean).copy())
         centered = x - as_tensor(running_mean).detach().data.reshape(shape)
         scale = 1 / np.sqrt(as_tensor(running_var).detach().data.reshape(shape) + eps)
         return _affine(centered, scale, weight, bias, shape)
@@ -92,6 +112,13 @@ def batch_norm(
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {x.shape}"
         )
+    if x.dtype.kind == "f" and x.size:
+        moments = kernels.channel_moments(x.data)
+        if running_mean is not None:
+            _update(running_mean, moments[0], momentum)
+        if running_var is not None:
+            _update(running_var, moments[1] * (count / max(count - 1, 1)), momentum)
+        return _batch_norm(x, weight, bias, eps, moments)
     mean, centered, variance = _moments(x, axes)
     if running_mean is not None:
         _update(running_mean, mean.data.ravel(), momentum)

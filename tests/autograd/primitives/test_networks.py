@@ -169,3 +169,65 @@ def test_targets_to_ignore() -> None:
     x.data[1] = np.inf  # what does not count may hold anything
     with np.errstate(invalid="ignore"):
         assert np.isfinite(F.cross_entropy(x, [0, 9, 2, 9], ignore_index=9).data)
+
+
+# ------------------------------------------------------------------------------------- batch norm
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (4, 2, 5), (3, 2, 4, 4), (2, 2, 30, 30)])
+@pytest.mark.parametrize("affine", [False, True])
+def test_batch_norm_is_its_composition(shape: tuple[int, ...], affine: bool) -> None:
+    rng = np.random.default_rng(8)
+    x = leaf(rng, *shape)
+    w, b = (leaf(rng, shape[1]), leaf(rng, shape[1])) if affine else (None, None)
+    y = F.batch_norm(x, None, None, w, b, training=True)
+    axes, column = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
+    centered = x - x.mean(axes, keepdims=True)
+    expected = centered / np.sqrt((centered**2).mean(axes, keepdims=True) + 1e-5)
+    if affine:
+        expected = expected * w.reshape(column) + b.reshape(column)
+    assert operations(y) == ["batch_norm"]
+    np.testing.assert_allclose(y.data, expected.data, rtol=1e-10, atol=1e-12)
+    given = rng.standard_normal(shape)
+    leaves = [t for t in (x, w, b) if t is not None]
+    recorded = grad(y, leaves, given, create_graph=True)
+    plain = grad(F.batch_norm(x, None, None, w, b, training=True), leaves, given)
+    wanted = grad(expected, leaves, given, create_graph=True)
+    for found in (recorded, plain):
+        for f, e in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(f.data, e.data, rtol=1e-9, atol=1e-11)
+    (second,) = grad((recorded[0] ** 2).sum(), x)
+    (wanted_second,) = grad((wanted[0] ** 2).sum(), x)
+    np.testing.assert_allclose(second.data, wanted_second.data, rtol=1e-8, atol=1e-9)
+
+
+def test_batch_norm_in_evaluation() -> None:
+    rng = np.random.default_rng(9)
+    x, w, b = leaf(rng, 5, 3, 4, dtype=np.float32), leaf(rng, 3, dtype=np.float32), leaf(rng, 3)
+    mean, var = Tensor([1.0, 2.0, 3.0]), Tensor([0.5, 1.0, 2.0])
+    y = F.batch_norm(x, mean, var, w, b)
+    assert y.dtype == np.float64  # of the bias
+    column = (1, -1, 1)
+    expected = (x.data - mean.data.reshape(column)) / np.sqrt(var.data.reshape(column) + 1e-5)
+    expected = expected * w.data.reshape(column) + b.data.reshape(column)
+    np.testing.assert_allclose(y.data, expected, rtol=1e-5, atol=1e-6)
+    mean.data[...] = 100  # later training steps do not change what was recorded
+    y.sum().backward()
+    normal = (x.data - np.array([1, 2, 3]).reshape(column)) / np.sqrt(var.data.reshape(column))
+    np.testing.assert_allclose(w.grad.data, normal.sum((0, 2)), rtol=1e-4)
+    np.testing.assert_allclose(b.grad.data, [20.0] * 3)
+    factor = (w.data / np.sqrt(var.data + 1e-5)).reshape(column)
+    np.testing.assert_allclose(x.grad.data, np.broadcast_to(factor, x.shape), rtol=1e-5)
+
+
+def test_batch_norm_stays_float32_and_updates_running_statistics() -> None:
+    rng = np.random.default_rng(10)
+    x = leaf(rng, 8, 2, 3, 3, dtype=np.float32)
+    mean, var = Tensor(np.zeros(2, np.float32)), Tensor(np.ones(2, np.float32))
+    y = F.batch_norm(x, mean, var, training=True, momentum=0.1)
+    assert y.dtype == mean.dtype == np.float32
+    y.sum().backward()
+    assert x.grad.dtype == np.float32
+    np.testing.assert_allclose(mean.data, 0.1 * x.data.mean((0, 2, 3)), rtol=1e-5)
+    unbiased = x.data.var((0, 2, 3), ddof=1)
+    np.testing.assert_allclose(var.data, 0.9 + 0.1 * unbiased, rtol=1e-5)

@@ -1,0 +1,184 @@
+"""Statistics of channels, and maps that differ from channel to channel, on images (N, C, *spatial).
+
+Batch normalisation and its adjoint are made of them. Sums over a channel are kept in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from autograd.kernels._threads import in_threads, thread_count
+from autograd.kernels._twins import compilable
+from autograd.kernels._windows import Array
+from autograd.kernels.losses import ones
+
+__all__ = ["channel_combine", "channel_dots", "channel_moments", "channel_scale"]
+
+# From this length on, NumPy's loops run over one channel of one image; below, over a whole image,
+# with what belongs to a channel repeated for each of its elements.
+_LONG = 512
+# So many short numbers are added up before the sum is widened.
+_FEW = 16
+# Images are worked on in blocks of about so many elements: the next pass finds them in the cache.
+_BLOCK = 1 << 16
+# From this many elements on, a second thread is worth the trouble of waking it.
+_SHARED = 1 << 18
+
+
+def _rows(x: Array) -> Array:
+    """Images as (N, C, length), or as (N, C * length) if the channels are short."""
+    n, c, length = x.shape[0], x.shape[1], prod(x.shape[2:])
+    return x.reshape((n, c, length) if length >= _LONG else (n, c * length))
+
+
+def _spread(values: Array, like: Array, dtype: Any) -> Array:
+    """One number per channel, to be broadcast against `_rows`."""
+    values = values.astype(dtype, copy=False)
+    if like.ndim == 3:
+        return values[:, np.newaxis]
+    length = like.shape[1] // len(values)
+    return values if length == 1 else np.repeat(values, length)
+
+
+def _gather(sums: Array, channels: int) -> Array:
+    """Sums over images, of one channel or of one element each, as sums over channels."""
+    return sums if len(sums) == channels else sums.reshape(channels, -1).sum(1)
+
+
+def _in_blocks(rows: Array, work: Callable[[slice, Any], Any]) -> list[Any]:
+    """``work(images, scratch)`` block by block, in threads where that pays; what it returned.
+
+    Scratch is an array for a block, which one thread has for itself.
+    """
+    count = len(rows)
+    step = max(1, _BLOCK * count // max(1, rows.size))
+    threads = min(thread_count(), count) if rows.size >= _SHARED else 1
+    results: list[list[Any]] = [[] for _ in range(threads)]
+
+    def blocks(piece: int) -> None:
+        last = count * (piece + 1) // threads
+        scratch = np.empty((min(step, count), *rows.shape[1:]), rows.dtype)
+        for start in range(count * piece // threads, last, step):
+            images = slice(start, min(start + step, last))
+            results[piece].append(work(images, scratch[: images.stop - start]))
+
+    in_threads(blocks, range(threads))
+    return [result for piece in results for result in piece]
+
+
+def _total(x: Array) -> Array:
+    """Sums over the images of a block, and over a channel if there are three axes, in float64."""
+    if x.ndim == 3:
+        n, c, length = x.shape
+        return (x.reshape(n * c, length) @ ones(length, x.dtype)).reshape(n, c).sum(0, np.float64)
+    whole = len(x) // _FEW * _FEW  # long sums are not left to the dtype of x alone
+    sums = (ones(len(x) - whole, x.dtype) @ x[whole:]).astype(np.float64)
+    if whole:
+        grouped = x[:whole].reshape(-1, _FEW, x.shape[1])
+        sums += np.matmul(ones(_FEW, x.dtype), grouped).sum(0, np.float64)
+    return sums
+
+
+def _total_products(x: Array, z: Array, scratch: Array) -> Array:
+    """Likewise of x z."""
+    if x.ndim == 3:
+        return np.vecdot(x, z).sum(0, np.float64)
+    return _total(np.multiply(x, z, out=scratch))
+
+
+@compilable(least=1 << 12)
+def channel_moments(x: Array) -> tuple[Array, Array]:
+    """Mean and (biased) variance of every channel.
+
+    Both come of one pass, over differences from the mean of the first image: it is close enough to
+    the mean of all to lose no digits (Chan, Golub and LeVeque 1983).
+
+    Args:
+        x: images (N, C, *spatial) with N ≥ 1.
+
+    Returns:
+        Mean and variance, (C,), in float64.
+
+    >>> channel_moments(np.array([[1.0, 5.0], [3.0, 5.0]]))
+    (array([2., 5.]), array([1., 0.]))
+    """
+    rows, channels = _rows(x), x.shape[1]
+    count = x.size // channels
+    start = _gather(_total(rows[:1]), channels) / (count // len(x))
+    shift = _spread(start, rows, rows.dtype)
+
+    def work(images: slice, scratch: Array) -> tuple[Array, Array]:
+        apart = np.subtract(rows[images], shift, out=scratch)
+        return _total(apart), _total_products(apart, apart, scratch)
+
+    parts = _in_blocks(rows, work)
+    mean, square = (_gather(sum(part), channels) / count for part in zip(*parts))
+    variance = np.maximum(square - mean * mean, 0)
+    return start.astype(rows.dtype) + mean, variance
+
+
+@compilable(least=1 << 12)
+def channel_scale(x: Array, center: Array, scale: Array, shift: Array) -> Array:
+    """(x - center) scale + shift, all three with one number for each channel.
+
+    >>> channel_scale(np.ones((1, 2)), np.array([1, 0]), np.array([2, 3]), np.array([4, 5]))
+    array([[4., 8.]])
+    """
+    rows = _rows(x)
+    center, scale, shift = (_spread(v, rows, x.dtype) for v in (center, scale, shift))
+    out = np.empty(rows.shape, x.dtype)
+
+    def work(images: slice, scratch: Array) -> None:
+        part = np.subtract(rows[images], center, out=out[images])
+        np.multiply(part, scale, out=part)
+        np.add(part, shift, out=part)
+
+    _in_blocks(rows, work)
+    return out.reshape(x.shape)
+
+
+@compilable(least=1 << 12)
+def channel_dots(g: Array, x: Array, center: Array) -> tuple[Array, Array]:
+    """The sums of g and of g (x - center) over every channel, (C,), in float64.
+
+    >>> channel_dots(np.array([[1.0], [2.0]]), np.array([[3.0], [4.0]]), np.array([3.0]))
+    (array([3.]), array([2.]))
+    """
+    given, rows, channels = _rows(g), _rows(x), x.shape[1]
+    center = _spread(center, rows, x.dtype)
+
+    def work(images: slice, scratch: Array) -> tuple[Array, Array]:
+        apart = np.subtract(rows[images], center, out=scratch)
+        return _total(given[images]), _total_products(apart, given[images], scratch)
+
+    sums, dots = (_gather(sum(part), channels) for part in zip(*_in_blocks(rows, work)))
+    return sums, dots
+
+
+@compilable(least=1 << 12)
+def channel_combine(
+    g: Array, x: Array, center: Array, of_g: Array, of_x: Array, shift: Array
+) -> Array:
+    """of_g g + of_x (x - center) + shift, with one number for each channel.
+
+    >>> one = np.ones(1)
+    >>> channel_combine(np.array([[1.0], [2.0]]), np.array([[3.0], [4.0]]), one, one, one, one)
+    array([[4.],
+           [6.]])
+    """
+    given, rows = _rows(g), _rows(x)
+    center, of_g, of_x, shift = (_spread(v, rows, x.dtype) for v in (center, of_g, of_x, shift))
+    out = np.empty(rows.shape, x.dtype)
+
+    def work(images: slice, scratch: Array) -> None:
+        part = np.subtract(rows[images], center, out=out[images])
+        np.multiply(part, of_x, out=part)
+        np.add(part, shift, out=part)
+        np.add(part, np.multiply(given[images], of_g, out=scratch), out=part)
+
+    _in_blocks(rows, work)
+    return out.reshape(x.shape)

@@ -1,0 +1,83 @@
+"""Statistics and maps of channels, against their definitions in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograd import kernels
+
+SHAPES = [(1, 3), (5, 3), (50, 4), (3, 2, 7), (4, 3, 5, 5), (2, 3, 30, 20), (70, 3, 40, 40)]
+
+
+def drawn(shape: tuple[int, ...], dtype: Any, mean: float = 0.0) -> Any:
+    rng = np.random.default_rng(sum(shape))
+    return (rng.standard_normal(shape) + mean).astype(dtype)
+
+
+def axes_of(x: Any) -> tuple[int, ...]:
+    return (0, *range(2, x.ndim))
+
+
+def spread(v: Any, x: Any) -> Any:
+    return v.reshape(1, -1, *(1,) * (x.ndim - 2))
+
+
+@pytest.mark.parametrize("mean", [0.0, 100.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_moments(shape: tuple[int, ...], dtype: Any, mean: float) -> None:
+    x = drawn(shape, dtype, mean)
+    wide = x.astype(np.float64)
+    tolerance = 4e-7 if dtype == np.float32 else 1e-13
+    found = kernels.channel_moments(x)
+    np.testing.assert_allclose(found[0], wide.mean(axes_of(x)), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(found[1], wide.var(axes_of(x)), rtol=2 * tolerance, atol=1e-12)
+    assert found[0].dtype == found[1].dtype == np.float64
+
+
+def test_moments_where_the_first_image_is_unlike_the_others() -> None:
+    x = drawn((30, 2, 8, 8), np.float32)
+    x[0] += 1000
+    mean, variance = kernels.channel_moments(x)
+    np.testing.assert_allclose(mean, x.astype(np.float64).mean((0, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(variance, x.astype(np.float64).var((0, 2, 3)), rtol=2e-6)
+
+
+def test_moments_of_a_constant_are_exact() -> None:
+    mean, variance = kernels.channel_moments(np.full((9, 2, 30, 30), 0.1, np.float32))
+    assert (variance == 0).all()
+    np.testing.assert_allclose(mean, np.float32(0.1), rtol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_maps_and_sums(shape: tuple[int, ...], dtype: Any) -> None:
+    x, g = drawn(shape, dtype, 3), drawn(shape, dtype)
+    a, b, c, d = np.random.default_rng(1).standard_normal((4, shape[1]))
+    wide, given = x.astype(np.float64), g.astype(np.float64)
+    apart = wide - spread(a, x)
+    tolerance = 1e-6 if dtype == np.float32 else 1e-13
+    scaled = kernels.channel_scale(x, a, b, c)
+    expected = apart * spread(b, x) + spread(c, x)
+    np.testing.assert_allclose(scaled, expected, rtol=tolerance, atol=10 * tolerance)
+    combined = kernels.channel_combine(g, x, a, b, c, d)
+    expected = given * spread(b, x) + apart * spread(c, x) + spread(d, x)
+    np.testing.assert_allclose(combined, expected, rtol=tolerance, atol=10 * tolerance)
+    sums, dots = kernels.channel_dots(g, x, a)
+    room = tolerance * np.sqrt(x.size / shape[1]) * 5
+    np.testing.assert_allclose(sums, given.sum(axes_of(x)), rtol=tolerance, atol=room)
+    np.testing.assert_allclose(dots, (given * apart).sum(axes_of(x)), rtol=tolerance, atol=room)
+    assert scaled.shape == combined.shape == shape
+    assert scaled.dtype == combined.dtype == dtype
+
+
+def test_any_layout() -> None:
+    x = drawn((4, 6, 5, 3), np.float64).transpose(0, 3, 1, 2)
+    mean, variance = kernels.channel_moments(x)
+    np.testing.assert_allclose(mean, x.mean((0, 2, 3)), atol=1e-14)
+    one = np.ones(3)
+    np.testing.assert_allclose(kernels.channel_scale(x, mean, one, one).mean((0, 2, 3)), one)
+    np.testing.assert_allclose(kernels.channel_dots(x, x, mean)[1], variance * 4 * 30)
