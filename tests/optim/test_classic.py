@@ -394,6 +394,7 @@ def test_together_alone_and_resumed_are_the_same(make, dtype):
         (lambda p: optim.Adafactor(p, d=0.5), "d must be a number ≥ 1"),
         (lambda p: optim.Adafactor(p, beta2_decay=0.8), "beta2_decay"),
         (lambda p: optim.Muon(p), "matrices"),
+        (lambda p: optim.Muon(p, precision="float16"), "precision must be 'bfloat16' or None"),
         (lambda p: optim.LBFGS(p, line_search_fn="armijo"), "strong_wolfe"),
         (lambda p: optim.NAdam(p, momentum_decay=-1), "momentum_decay"),
         (lambda p: optim.ASGD(p, lr=-1), "lr"),

@@ -81,8 +81,9 @@ def test_lbfgs_on_rosenbrock_within_fifty_evaluations():
     assert optimizer.state[w]["func_evals"] == len(count)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("search", [None, "strong_wolfe"])
-def test_lbfgs_resumes_bit_for_bit(search):
+def test_lbfgs_resumes_bit_for_bit(search, dtype):
     def run(w, optimizer, calls):
         def closure():
             optimizer.zero_grad()
@@ -96,7 +97,7 @@ def test_lbfgs_resumes_bit_for_bit(search):
     def make(w):
         return optim.LBFGS([w], lr=0.3, max_iter=3, history_size=4, line_search_fn=search)
 
-    a, b = (Tensor(np.linspace(-1, 2, 5), requires_grad=True) for _ in range(2))
+    a, b = (Tensor(np.linspace(-1, 2, 5, dtype=dtype), requires_grad=True) for _ in range(2))
     whole, first = make(a), make(b)
     run(a, whole, 5)
     run(b, first, 2)
