@@ -241,7 +241,8 @@ class _Tiles:
             room = np.empty(2 * most + count * filters, np.float32)
         self.room = room
         one, two = room[: most + count * filters], room[most + count * filters :]
-        self._cells = np.empty((images, 4 * rows + 2, 4 * columns + 2, channels), np.float32)
+        shape = images, 4 * rows + 2, 4 * columns + 2, channels
+        self._cells = two[: math.prod(shape)].reshape(shape)
         i, r, c, one_cell = self._cells.strides
         self._windows = np.ndarray(
             (6, 6, images, rows, columns, channels),
@@ -255,7 +256,8 @@ class _Tiles:
         self.outputs = self.with_bias[:36].reshape(36, count, filters)
         self.bias = self.with_bias[36].reshape(count, filters)
         self.flat = two[: 16 * count * filters].reshape(16, -1)
-        self.plane = np.empty((images, 4 * rows, 4 * columns, filters), np.float32)
+        shape = images, 4 * rows, 4 * columns, filters
+        self.plane = one[: math.prod(shape)].reshape(shape)
         split = self.plane.reshape(images, rows, 4, columns, 4, filters)
         self.by_tile = split.transpose(2, 4, 0, 1, 3, 5)
 
