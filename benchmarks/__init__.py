@@ -38,7 +38,7 @@ class Workload:
         peer: whom to compare with, where that is not PyTorch.
         among: names of the contestants that take part; all that have a builder if empty.
         memory: also measure how much memory a step takes beyond what stays. Its step accepts a
-            number of rows to use; two come first, for all that is made only once.
+            number of rows to use: a step on two makes the optimizer's state.
         apart: in processes started for it; a grid of many workloads shares processes instead.
         quick: is part of a quick run.
     """
