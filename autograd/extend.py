@@ -1,12 +1,12 @@
-"""What packages built on the engine need: module scopes, random numbers, notes of writes.
+"""What packages built on the engine need: module scopes, random numbers, notes of writes, steps.
 
 `nn` calls these; so can any package that wants its layers named in graphs and messages.
 """
 
 from __future__ import annotations
 
-import weakref
 from contextvars import Token
+from sys import _getframe
 from typing import Any
 
 import numpy as np
@@ -15,30 +15,39 @@ from autograd._graph import Scope, mark_internal
 from autograd._modes import STATE, State
 from autograd._random import generator
 from autograd._writes import WRITES
+from autograd.kernels import adam_step as adam_step
+from autograd.kernels import sgd_step as sgd_step
 
 __all__ = [
     "Scope",
+    "adam_step",
     "current_path",
     "enter_scope",
     "generator",
+    "is_outermost",
     "leave_scope",
     "mark_internal",
     "note_write",
+    "sgd_step",
 ]
 
 
 def enter_scope(module: Any) -> Token[State]:
     """Record what follows as done by ``module``, until :func:`leave_scope` gets the token back.
 
+    To be called in the method that runs the module, such as ``__call__``.
+
     The outermost module is called ``model`` in paths such as ``model.features.3``; the others get
     the names under which their owners hold them.
     """
     state = STATE.get()
-    parent = state.scope
-    scope = Scope(weakref.ref(module), type(module).__name__, parent)
-    return STATE.set(
-        State(state.enabled, scope, state.watch, state.pack, state.unpack, state.guard)
-    )
+    return STATE.set(state.within(Scope(module, state.scope, _getframe(2))))
+
+
+def is_outermost(token: Token[State]) -> bool:
+    """Whether the scope that :func:`enter_scope` entered is in no other."""
+    before = token.old_value
+    return before is token.MISSING or before.scope is None
 
 
 def leave_scope(token: Token[State]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.extend import adam_step
 from optim._options import check_betas, check_not_negative, refuse_torch_options
 from optim.optimizer import Array, Group, Optimizer, Params, State
 
@@ -47,6 +48,7 @@ class Adam(Optimizer):
     """
 
     elementwise = True
+    decays_weights = False  # the step does so in passing
 
     def __init__(
         self,
@@ -91,36 +93,31 @@ class Adam(Optimizer):
 
     def _update(self, p: Array, g: Array, state: State, group: Group) -> None:
         beta1, beta2 = group["betas"]
-        eps = group["eps"]
-        m, v = state["exp_avg"], state["exp_avg_sq"]
         state["step"] = t = state["step"] + 1
-        (work,) = self._scratch(p, 1)
-        np.multiply(m, beta1, out=m)
-        np.multiply(g, 1 - beta1, out=work)
-        np.add(m, work, out=m)
-        np.multiply(v, beta2, out=v)
-        np.multiply(g, g, out=work)
-        np.multiply(work, 1 - beta2, out=work)
-        np.add(v, work, out=v)
-        if group["amsgrad"]:
-            highest = state["max_exp_avg_sq"]
-            np.maximum(highest, v, out=highest)
-            v = highest
         # The corrections are numbers, so they go into η and ε rather than through the arrays:
         # η/c₁ · m / (√(v/c₂) + ε) = η √c₂/c₁ · m / (√v + √c₂ ε).
-        rate, correction = float(group["lr"]), 1.0
+        lr, eps, decay = float(group["lr"]), group["eps"], group["weight_decay"]
+        rate, inside = lr, group["eps_inside"]
         if group["bias_correction"]:
             correction = 1 - beta2**t
-            rate *= sqrt(correction) / (1 - beta1**t)
-        if group["eps_inside"]:
-            np.add(v, eps * correction, out=work)
-            np.sqrt(work, out=work)
-        else:
-            np.sqrt(v, out=work)
-            np.add(work, eps * sqrt(correction), out=work)
-        np.divide(m, work, out=work)
-        np.multiply(work, rate, out=work)
-        np.subtract(p, work, out=p)
+            root = sqrt(correction)
+            rate *= root / (1 - beta1**t)
+            eps *= correction if inside else root
+        apart = decay and group["decoupled_weight_decay"]
+        adam_step(
+            p,
+            g,
+            state["exp_avg"],
+            state["exp_avg_sq"],
+            state["max_exp_avg_sq"] if group["amsgrad"] else None,
+            self._scratch(p, 2 if decay and not apart else 1),
+            (beta1, beta2),
+            rate,
+            eps,
+            inside,
+            0.0 if apart else decay,
+            1 - lr * decay if apart else 1.0,
+        )
 
 
 class AdamW(Adam):

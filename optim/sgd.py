@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.extend import sgd_step
 from optim._options import check, check_not_negative, refuse_torch_options
 from optim.optimizer import Array, Group, Optimizer, Params, State
 
@@ -48,6 +49,7 @@ class SGD(Optimizer):
     """
 
     elementwise = True
+    decays_weights = False  # the step does so in passing
 
     def __init__(
         self,
@@ -84,24 +86,14 @@ class SGD(Optimizer):
         )
 
     def _update(self, p: Array, g: Array, state: State, group: Group) -> None:
-        mu, dampening = group["momentum"], group["dampening"]
-        (work,) = self._scratch(p, 1)
-        if mu:
+        momentum, decay = group["momentum"], group["weight_decay"]
+        dampening, nesterov = group["dampening"], group["nesterov"]
+        m = None
+        if momentum:
             m = state.get("momentum_buffer")
-            if m is None:
-                m = state["momentum_buffer"] = np.array(g, p.dtype)
-            else:
-                np.multiply(m, mu, out=m)
-                if dampening:
-                    np.multiply(g, 1 - dampening, out=work)
-                    np.add(m, work, out=m)
-                else:
-                    np.add(m, g, out=m)
-            if group["nesterov"]:
-                np.multiply(m, mu, out=work)
-                np.add(work, g, out=work)
-                g = work
-            else:
-                g = m
-        np.multiply(g, float(group["lr"]), out=work)
-        np.subtract(p, work, out=p)
+            if m is None:  # the first step is along the gradient, undamped
+                m = state["momentum_buffer"] = np.zeros_like(p)
+                dampening = 0.0
+        scratch = self._scratch(p, 2 if decay else 1)
+        rate = float(group["lr"])
+        sgd_step(p, g, m, scratch, rate, momentum, dampening, nesterov, decay)

@@ -1,0 +1,156 @@
+"""Steps of optimizers on plain arrays, in place: Adam's, and that of descent with momentum.
+
+The compiled twins round after the same operations in the same order: the results are the same bit
+for bit, so that a run can be resumed with other kernels, or with parameters grouped otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from autograd.kernels._threads import in_threads, thread_count
+from autograd.kernels._twins import compilable
+from autograd.kernels._windows import Array
+
+__all__ = ["adam_step", "sgd_step"]
+
+# From this many elements on, a second thread is worth the trouble of waking it.
+_SHARED = 1 << 18
+
+
+def _in_threads(work: Callable[..., None], *arrays: Array | None) -> None:
+    """``work(*arrays)``, or that on slices of the arrays at once if they are large and flat in C
+    order; None stays None."""
+    given = [a for a in arrays if a is not None]
+    size, threads = given[0].size, thread_count()
+    if size < _SHARED or threads < 2 or not all(a.flags.c_contiguous for a in given):
+        work(*arrays)
+        return
+    flat = [None if a is None else a.reshape(-1) for a in arrays]
+    bounds = [size * i // threads for i in range(threads + 1)]
+
+    def piece(i: int) -> None:
+        work(*[None if a is None else a[bounds[i] : bounds[i + 1]] for a in flat])
+
+    in_threads(piece, range(threads))
+
+
+@compilable(least=1 << 13)
+def adam_step(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    largest: Array | None,
+    scratch: Sequence[Array],
+    betas: tuple[float, float],
+    rate: float,
+    eps: float,
+    eps_inside: bool,
+    decay: float,
+    shrink: float,
+) -> None:
+    """One step of Adam: p ← shrink p − rate m / (√v + eps), all arrays of one shape and dtype.
+
+    Before it, g becomes g + decay p where decay is not 0, m ← β₁ m + (1 − β₁) g and
+    v ← β₂ v + (1 − β₂) g².
+
+    Args:
+        p, m, v: changed in place.
+        g: only read.
+        largest: where given, the largest v so far, which is divided by instead.
+        scratch: an array to work in, a second one if decay is not 0; must not be p, g, m or v.
+        eps_inside: divide by √(v + eps) instead.
+
+    >>> p, g, m, v, work = (np.full(1, x) for x in (1.0, 2.0, 0.0, 0.0, 0.0))
+    >>> adam_step(p, g, m, v, None, [work], (0.5, 0.75), 0.1, 0.0, False, 0.0, 1.0)
+    >>> m, v, p
+    (array([1.]), array([1.]), array([0.9]))
+    """
+    beta1, beta2 = betas
+
+    def work(
+        p: Array,
+        g: Array,
+        m: Array,
+        v: Array,
+        largest: Array | None,
+        work: Array,
+        decayed: Array | None,
+    ) -> None:
+        if decayed is not None:
+            np.multiply(p, decay, out=decayed)
+            g = np.add(decayed, g, out=decayed)
+        if shrink != 1:
+            np.multiply(p, shrink, out=p)
+        np.multiply(m, beta1, out=m)
+        np.multiply(g, 1 - beta1, out=work)
+        np.add(m, work, out=m)
+        np.multiply(v, beta2, out=v)
+        np.multiply(g, g, out=work)
+        np.multiply(work, 1 - beta2, out=work)
+        np.add(v, work, out=v)
+        if largest is not None:
+            v = np.maximum(largest, v, out=largest)
+        if eps_inside:
+            np.add(v, eps, out=work)
+            np.sqrt(work, out=work)
+        else:
+            np.sqrt(v, out=work)
+            np.add(work, eps, out=work)
+        np.divide(m, work, out=work)
+        np.multiply(work, rate, out=work)
+        np.subtract(p, work, out=p)
+
+    _in_threads(work, p, g, m, v, largest, scratch[0], scratch[1] if decay else None)
+
+
+@compilable(least=1 << 13)
+def sgd_step(
+    p: Array,
+    g: Array,
+    m: Array | None,
+    scratch: Sequence[Array],
+    rate: float,
+    momentum: float,
+    dampening: float,
+    nesterov: bool,
+    decay: float,
+) -> None:
+    """One step of gradient descent: p ← p − rate m with m ← momentum m + (1 − dampening) g.
+
+    Args:
+        p: changed in place.
+        g: only read; becomes g + decay p first where decay is not 0.
+        m: changed in place; None for a step along g.
+        scratch: an array to work in, a second one if decay is not 0; must not be p, g or m.
+        nesterov: step along g + momentum m instead.
+
+    >>> p, g, m, work = (np.full(1, x) for x in (1.0, 2.0, 4.0, 0.0))
+    >>> sgd_step(p, g, m, [work], 0.1, 0.5, 0.0, False, 0.0)
+    >>> m, p
+    (array([4.]), array([0.6]))
+    """
+
+    def work(p: Array, g: Array, m: Array | None, work: Array, decayed: Array | None) -> None:
+        if decayed is not None:
+            np.multiply(p, decay, out=decayed)
+            g = np.add(decayed, g, out=decayed)
+        if m is not None:
+            np.multiply(m, momentum, out=m)
+            if dampening:
+                np.multiply(g, 1 - dampening, out=work)
+                np.add(m, work, out=m)
+            else:
+                np.add(m, g, out=m)
+            if nesterov:
+                np.multiply(m, momentum, out=work)
+                g = np.add(work, g, out=work)
+            else:
+                g = m
+        np.multiply(g, rate, out=work)
+        np.subtract(p, work, out=p)
+
+    _in_threads(work, p, g, m, scratch[0], scratch[1] if decay else None)
