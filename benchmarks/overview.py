@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from benchmarks.report import Row, Table, duration, markdown_table, size
+from benchmarks.report import Row, Table, duration, markdown_table, proportion, size
 
 __all__ = ["overview"]
 
 _OURS = ("glassgrad", "glassgrad-numba")
+_ROOMY = 6  # with more contestants than this, there is only room for ratios
 _FAR = 2.0  # slower than the peer by more than this is named
 
 
@@ -19,8 +20,8 @@ def overview(tables: Sequence[Table], described: dict[str, str]) -> str:
     facts = [*(f"{key}: {value}" for key, value in described.items()), ", ".join(versions)]
     parts = [
         "\n".join(f"- {fact}" for fact in facts),
-        "Ratios of time to the contestant named with its time, medians of one run: below 1 is "
-        "faster than that one.",
+        "Medians of one run. Ratios of time are to the contestant that is shown with its time "
+        "alone: below 1 is faster than that one.",
     ]
     for suite, group in groupby(tables, key=lambda table: table.suite):
         parts += [f"### {suite}", *_suite(tuple(group))]
@@ -52,26 +53,27 @@ def _note(table: Table, row: Row) -> str:
 
 def _lines(tables: Sequence[Table], names: Sequence[str], growth: bool) -> Iterator[list[str]]:
     for table in tables:
-        rows = (table.row(name) for name in names)
-        yield [table.workload, *(_cell(row, table.peer, growth) for row in rows)]
+        cells = [_cell(table.row(name), table.peer, growth) for name in names]
+        yield [table.workload, *(_both(cell, len(names) <= _ROOMY) for cell in cells)]
 
 
-def _cell(row: Row | None, peer: str | None, growth: bool) -> str:
+def _cell(row: Row | None, peer: str | None, growth: bool) -> tuple[str, str]:
+    """What was measured, and its ratio to the peer unless it is the peer's own."""
     if row is None:
-        return ""
+        return "", ""
     if row.error is not None or row.median is None:
-        return "failed"
+        return "failed", ""
+    value, ratio = duration(row.median), row.ratio
     if growth:
-        value, ratio = _growth(row), row.growth_ratio
-    else:
-        value, ratio = duration(row.median), row.ratio
-    if row.contestant == peer or ratio is None:
+        value, ratio = "" if row.growth_bytes is None else size(row.growth_bytes), row.growth_ratio
+    return value, "" if ratio is None or row.contestant == peer else proportion(ratio)
+
+
+def _both(cell: tuple[str, str], roomy: bool) -> str:
+    value, ratio = cell
+    if not ratio:
         return value
-    return f"{ratio:.2f}"
-
-
-def _growth(row: Row) -> str:
-    return "" if row.growth_bytes is None else size(row.growth_bytes)
+    return f"{ratio} ({value})" if roomy else ratio
 
 
 def _verdicts(tables: Sequence[Table]) -> Iterator[str]:
@@ -88,6 +90,6 @@ def _verdicts(tables: Sequence[Table]) -> Iterator[str]:
             continue
         won = sum(ratio < 1 for ratio, _ in met)
         far = sorted(((r, t.workload) for r, t in met if r > _FAR), reverse=True)
-        named = "; ".join(f"{workload} ({ratio:.2f})" for ratio, workload in far)
+        named = "; ".join(f"{workload} ({proportion(ratio)})" for ratio, workload in far)
         slower = f"more than {_FAR:g} times slower at {len(far)}"
         yield f"{name}: faster at {won} of {len(met)}, {slower}{': ' + named if far else ''}."

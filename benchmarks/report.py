@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks import Workload
 from benchmarks.contest import Result
 
-__all__ = ["Row", "Table", "duration", "markdown_table", "size", "tabulate"]
+__all__ = ["Row", "Table", "duration", "markdown_table", "proportion", "size", "tabulate"]
 
 _SAME = 1e-3  # two first values further apart than this, relatively, are not the same computation
 
@@ -42,14 +42,14 @@ class Row:
 # Columns: the heading, and what stands in it for a row that has something to show.
 _COLUMNS: tuple[tuple[str, Callable[[Row], str | None]], ...] = (
     ("over NumPy", lambda row: _shown(row.over_numpy, duration)),
-    ("ratio", lambda row: _shown(row.ratio, "{:.2f}".format)),
+    ("ratio", lambda row: _shown(row.ratio, proportion)),
     ("first step", lambda row: _shown(row.first_step, duration)),
     ("to first result", lambda row: _shown(row.to_first_result, duration)),
     ("cores", lambda row: _shown(row.cores, "{:.1f}".format)),
     ("peak memory", lambda row: _shown(row.peak_bytes or None, size)),
     ("of the step", lambda row: _shown(row.step_bytes or None, size)),
     ("growth", lambda row: _shown(row.growth_bytes, size)),
-    ("ratio of growth", lambda row: _shown(row.growth_ratio, "{:.2f}".format)),
+    ("ratio of growth", lambda row: _shown(row.growth_ratio, proportion)),
 )
 
 
@@ -119,7 +119,7 @@ class Table:
         shown = [
             f"{row.contestant} failed: {row.error}"
             if row.median is None or row.ratio is None
-            else f"{row.contestant} {duration(row.median)} ({row.ratio:.2f})"
+            else f"{row.contestant} {duration(row.median)} ({proportion(row.ratio)})"
             for row in self.rows
         ]
         return "\n".join([f"{self.suite}: {self.workload}: {', '.join(shown)}", *self._notes()])
@@ -144,6 +144,10 @@ def duration(seconds: float) -> str:
         if abs(seconds) >= 0.9995 * length:  # what rounds to 1000 is 1 of the next unit
             return f"{seconds / length:.3g} {unit}"
     return f"{seconds * 1e9:.3g} ns"
+
+
+def proportion(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio >= 0.095 else f"{ratio:.3f}"
 
 
 def size(count: int) -> str:
