@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import DTypeLike
 
 from autograd.kernels import winograd
 from autograd.kernels._settings import SETTINGS
+from autograd.kernels._threads import in_threads, thread_count
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array, Index, Ints, Padding, each_tap, trailing
 
@@ -34,6 +36,14 @@ __all__ = [
 _COLUMN_BYTES = 1 << 20
 # ... but never fewer columns than this, or the product spends its time repacking the weight.
 _MIN_COLUMNS = 512
+# Images stand innermost where rows are longer than windows need by this factor, and there are so
+# many images.
+_WASTE = 1.15
+_MIN_INNERMOST = 8
+# Work below so many multiplications is not shared out over threads; to lay out a column costs about
+# as much as this many filters' multiplications with it.
+_SHARED = 1 << 23
+_COLUMN_COST = 16
 # From this many positions on, one product per image beats gathering several images.
 _MIN_POINTWISE = 64
 
@@ -190,23 +200,32 @@ def conv_weight_grad(
             w[i] = winograd.correlate_weight_grad(g[:, outs], x[:, cells], before)
         if np.isfinite(w).all():
             return w.reshape(groups * filters, channels, *kernel)
-    gw = np.zeros((groups, depth, filters), dtype)  # transposed: BLAS is faster this way round
-    if g.size and x.size and depth:
-        axes = _axes(x.shape[2:], g.shape[2:], kernel, stride, before, dilation)
-        term = np.empty_like(gw)
-        # Positions that belong to no window have cotangent 0. That is exact, unless they meet an
-        # inf or a nan, which is found out below.
-        with np.errstate(invalid="ignore"):
-            for images, rows in _batches(len(x), x.shape[1], axes, dtype):
-                rows.load(x[images])
-                cotangent = rows.spread(g[images]).reshape(groups, filters, -1).swapaxes(1, 2)
-                for at, cols in rows.columns():
-                    np.matmul(cols.reshape(groups, depth, -1), cotangent[:, at], out=term)
-                    gw += term
-        if gw.dtype.kind in "fc" and not np.isfinite(gw).all():
-            return _weight_grad_by_tap(g, x, kernel, stride, padding, dilation, groups)
-    gw = gw.swapaxes(1, 2).reshape(groups * filters, channels, *kernel)
-    return np.ascontiguousarray(gw)
+    sums = []
+
+    def work(share: _Share) -> None:
+        part = share.of(g)
+        starts = [before[0] - share.first * stride[0], *before[1:]]
+        axes = _axes(x.shape[2:], part.shape[2:], kernel, stride, starts, dilation)
+        total = np.zeros((groups, depth, filters), dtype)  # transposed: BLAS is faster so
+        term = np.empty_like(total)
+        for images, rows in _batches(len(part), x.shape[1], axes, dtype):
+            rows.load(x[share.images][images])
+            cotangent = rows.spread(part[images]).reshape(groups, filters, -1).swapaxes(1, 2)
+            for at, cols in rows.columns():
+                np.matmul(cols.reshape(groups, depth, -1), cotangent[:, at], out=term)
+                np.add(total, term, out=total)
+        sums.append(total)
+
+    if not (g.size and x.size and depth):
+        return np.zeros((groups * filters, channels, *kernel), dtype)
+    # Positions that belong to no window have cotangent 0. That is exact, unless they meet an inf or
+    # a nan, which is found out below.
+    with np.errstate(invalid="ignore"):
+        in_threads(work, _shares(g.shape, depth, filters))
+        gw = sum(sums[1:], sums[0])
+    if gw.dtype.kind in "fc" and not np.isfinite(gw).all():
+        return _weight_grad_by_tap(g, x, kernel, stride, padding, dilation, groups)
+    return np.ascontiguousarray(gw.swapaxes(1, 2)).reshape(groups * filters, channels, *kernel)
 
 
 # ------------------------------------------------------------------------ im2col, as in textbooks
@@ -279,6 +298,8 @@ def col2im(
 #   phases; within one phase the windows are adjacent again.
 # - The images of a batch stand between the last two axes, so that only the last axis has positions
 #   that belong to no window, at most kernel - 1 of them per row. They are computed and dropped.
+# - Where images are so small that those would be many, the images of a batch stand innermost, and
+#   columns are copied row by row of windows: no position is wasted, and runs are still long.
 
 
 class _Phase(NamedTuple):
@@ -344,27 +365,37 @@ class _FlatRows:
     Arrays here are ``(channels, ...)``, with all positions of all images flat on the last axis.
     """
 
-    def __init__(self, axes: list[_Axis], images: int, channels: int, dtype: DTypeLike) -> None:
+    def __init__(
+        self, axes: list[_Axis], images: int, channels: int, dtype: DTypeLike, innermost: bool
+    ) -> None:
         n = len(axes)
-        pitches = [a.pitch for a in axes]
+        pitches, out = [a.pitch for a in axes], [a.out for a in axes]
         self.images = images
-        self.size = images * math.prod(pitches)
-        self._shape = (*pitches[:-1], images, pitches[-1])
-        self._order = (n, 0, *range(1, n), n + 1)  # from there to (images, channels, *spatial)
+        shape = [*pitches, images] if innermost else [*pitches[:-1], images, pitches[-1]]
+        steps = [math.prod(shape[i + 1 :]) for i in range(n)]
+        if not innermost:
+            steps[-1] = 1
+        self._shape = shape
+        self._order = (n + 1, 0, *range(1, n + 1)) if innermost else (n, 0, *range(1, n), n + 1)
         self._windows = trailing(slice(0, a.out) for a in axes)
         self._spread: Array | None = None
-        steps = [*(math.prod(self._shape[i + 1 :]) for i in range(n - 1)), 1]
-        last = sum((a.out - 1) * step for a, step in zip(axes, steps, strict=True))
-        self._length = last + (images - 1) * pitches[-1] + 1  # no window is beyond
+        last = sum((a.out - 1 + a.reach) * step for a, step in zip(axes, steps, strict=True))
+        last += images - 1 if innermost else (images - 1) * pitches[-1]  # no position is beyond
+        if innermost:
+            self.size = self._length = images * math.prod(out)
+            self._windows_shape = [*out, images]
+        else:
+            reach = sum(a.reach * step for a, step in zip(axes, steps, strict=True))
+            self.size, self._length = images * math.prod(pitches), last - reach + 1
+            self._windows_shape = shape
 
         # The data, one row per channel and phase, and the places that are not padding.
         phases = list(itertools.product(*(a.phases for a in axes)))
-        reach = sum(a.reach * step for a, step in zip(axes, steps, strict=True))
-        row = max(self.size, self._length + reach)
+        row = max(math.prod(shape), last + 1)
         self._data = np.zeros((channels, len(phases), row), dtype)
         self._cells = [
             (
-                self._images_first(self._data[:, i])[trailing(p.positions for p in phase)],
+                self._images_first(self._data[:, i], shape)[trailing(p.positions for p in phase)],
                 trailing(p.cells for p in phase),
             )
             for i, phase in enumerate(phases)
@@ -372,10 +403,13 @@ class _FlatRows:
 
         # The columns, phase by phase: taps, the data of the first of them, strides from tap to tap.
         kernel = [a.kernel for a in axes]
-        itemsize = self._data.itemsize
-        wanted = _columns_at_once(channels * math.prod(kernel), itemsize)
-        self._span = -(-self._length // max(1, round(self._length / wanted)))
-        self._columns = np.empty((channels, *kernel, self._span), dtype)
+        if innermost:
+            run, self._run_steps, self._span = [*out[:-1], out[-1] * images], steps[:-1], self.size
+        else:
+            wanted = _columns_at_once(channels * math.prod(kernel), self._data.itemsize)
+            self._span = -(-self._length // max(1, round(self._length / wanted)))
+            run, self._run_steps = [self._span], []
+        self._columns = np.empty((channels, *kernel, *run), dtype)
         self._taps = [
             (
                 self._columns[(slice(None), *(p.taps for p in phase))],
@@ -384,6 +418,7 @@ class _FlatRows:
             )
             for i, phase in enumerate(phases)
         ]
+        self._pointwise = kernel == [1] * n and pitches == out
 
     def load(self, x: Array) -> None:
         """Lay out ``x``, ``(images, channels, *spatial)``."""
@@ -404,19 +439,20 @@ class _FlatRows:
 
     def windows(self, flat: Array) -> Array:
         """View window positions, ``(channels, size)``, as ``(images, channels, *out)``."""
-        return self._images_first(flat)[self._windows]
+        return self._images_first(flat, self._windows_shape)[self._windows]
 
     def columns(self) -> Iterator[tuple[slice, Array]]:
         """Column matrices ``(channels, *kernel, positions)``, each with the positions it is for.
 
         Each is overwritten by the next.
         """
-        if self._columns.shape[1:-1] == (1,) * (self._columns.ndim - 2):
+        if self._pointwise:
             yield slice(0, self._length), self._data[:, 0, : self._length]  # rows are columns
             return
         for start, count in self._pieces():
             for taps, first, steps in self._taps:
-                taps[..., :count] = self._run((*taps.shape[:-1], count), first + start, steps)
+                part = taps[..., :count]
+                part[...] = self._run(part.shape, first + start, steps)
             yield slice(start, start + count), self._columns[..., :count]
 
     def scatter(self) -> Iterator[tuple[slice, Array]]:
@@ -425,14 +461,15 @@ class _FlatRows:
         for start, count in self._pieces():
             yield slice(start, start + count), self._columns[..., :count]
             for taps, first, steps in self._taps:
-                runs = self._run((*taps.shape[:-1], count), first + start, steps)
+                part = taps[..., :count]
+                runs = self._run(part.shape, first + start, steps)
                 # One tap after the other: runs of different taps overlap.
-                for tap in np.ndindex(taps.shape[1:-1]):
-                    at: Index = (slice(None), *tap, slice(0, count))
-                    np.add(runs[at], taps[at], out=runs[at])
+                for tap in np.ndindex(part.shape[1 : 1 + len(steps)]):
+                    at: Index = (slice(None), *tap)
+                    np.add(runs[at], part[at], out=runs[at])
 
-    def _images_first(self, flat: Array) -> Array:
-        return flat[:, : self.size].reshape(-1, *self._shape).transpose(self._order)
+    def _images_first(self, flat: Array, shape: Ints) -> Array:
+        return flat[:, : math.prod(shape)].reshape(-1, *shape).transpose(self._order)
 
     def _pieces(self) -> Iterator[tuple[int, int]]:
         for start in range(0, self._length, self._span):
@@ -441,7 +478,8 @@ class _FlatRows:
     def _run(self, shape: tuple[int, ...], first: int, steps: list[int]) -> Array:
         """View of the data that starts at ``first`` and strides from tap to tap by ``steps``."""
         itemsize = self._data.itemsize
-        strides = [itemsize * s for s in (math.prod(self._data.shape[1:]), *steps, 1)]
+        channel = math.prod(self._data.shape[1:])
+        strides = [itemsize * s for s in (channel, *steps, *self._run_steps, 1)]
         return np.ndarray(shape, self._data.dtype, self._data, itemsize * first, strides)
 
 
@@ -455,13 +493,19 @@ def _batches(
     """Flat rows for a few images at a time, about as many as fill one piece of columns."""
     depth = channels * math.prod(a.kernel for a in axes)
     plane = math.prod(a.pitch for a in axes)
-    most = max(1, round(_columns_at_once(depth, np.dtype(dtype).itemsize) / plane))
+    wanted = _columns_at_once(depth, np.dtype(dtype).itemsize)
+    most = max(1, round(wanted / plane))
+    innermost = False
+    if axes[-1].pitch > _WASTE * axes[-1].out:
+        together = min(count, 2 * wanted // math.prod(a.out for a in axes))
+        if together >= _MIN_INNERMOST:
+            most, innermost = together, True
     most = -(-count // -(-count // most))  # batches of equal size
     rows = None
     for start in range(0, count, most):
         images = min(most, count - start)
         if rows is None or rows.images != images:
-            rows = _FlatRows(axes, images, channels, dtype)
+            rows = _FlatRows(axes, images, channels, dtype, innermost)
         yield slice(start, start + images), rows
 
 
@@ -483,7 +527,7 @@ def _correlate(
     and ``y`` ``(N, groups * filters, *out)``; window 0 starts at cell ``-before``. ``bias``,
     ``(groups * filters,)``, is added as the outputs are written.
     """
-    groups, filters, channels, *kernel = w.shape
+    groups, filters, _, *kernel = w.shape
     if y.size == 0:
         return
     if bias is not None:
@@ -494,24 +538,75 @@ def _correlate(
     # Contiguous, because BLAS takes no views that run backwards.
     matrix = np.ascontiguousarray(w.reshape(groups, filters, -1), y.dtype)
     if _is_pointwise(x, w, y, stride, before):
-        planes = x.reshape(len(x), groups, channels, -1)
-        np.matmul(matrix, planes, out=y.reshape(len(y), groups, filters, -1))
-        if bias is not None:
-            y += bias
+        _correlate_pointwise(x, matrix, y, bias)
         return
-    axes = _axes(x.shape[2:], y.shape[2:], kernel, stride, before, dilation)
-    out = np.empty((groups, filters, 0), y.dtype)
-    for images, rows in _batches(len(x), x.shape[1], axes, y.dtype):
-        if out.shape[2] != rows.size:
-            out = np.empty((groups, filters, rows.size), y.dtype)
-        rows.load(x[images])
-        for at, cols in rows.columns():
-            np.matmul(matrix, cols.reshape(groups, matrix.shape[2], -1), out=out[..., at])
-        found = rows.windows(out.reshape(groups * filters, -1))
-        if bias is None:
-            y[images] = found
-        else:
-            np.add(found, bias, out=y[images])
+
+    def work(share: _Share) -> None:
+        part = share.of(y)
+        starts = [before[0] - share.first * stride[0], *before[1:]]
+        axes = _axes(x.shape[2:], part.shape[2:], kernel, stride, starts, dilation)
+        out = np.empty((groups, filters, 0), y.dtype)
+        for images, rows in _batches(len(part), x.shape[1], axes, y.dtype):
+            if out.shape[2] != rows.size:
+                out = np.empty((groups, filters, rows.size), y.dtype)
+            rows.load(x[share.images][images])
+            for at, cols in rows.columns():
+                np.matmul(matrix, cols.reshape(groups, matrix.shape[2], -1), out=out[..., at])
+            found = rows.windows(out.reshape(groups * filters, -1))
+            if bias is None:
+                part[images] = found
+            else:
+                np.add(found, bias, out=part[images])
+
+    in_threads(work, _shares(y.shape, matrix.shape[2], filters))
+
+
+def _correlate_pointwise(x: Array, matrix: Array, y: Array, bias: Array | None) -> None:
+    """Write into ``y`` the correlation with one tap, straight from ``x``."""
+    groups, filters, channels = matrix.shape
+    cells = x.reshape(len(x), groups, channels, -1)
+    outs = y.reshape(len(y), groups, filters, -1)
+    positions = outs.shape[3]
+    threads = _threads_for(y.size * (channels + _COLUMN_COST))
+    by_image = len(x) >= threads
+
+    def work(i: int) -> None:
+        count = len(x) if by_image else positions
+        part = slice(count * i // threads, count * (i + 1) // threads)
+        at: Index = (part,) if by_image else (..., part)
+        np.matmul(matrix, cells[at], out=outs[at])
+        if bias is not None:
+            outs[at] += bias.reshape(groups, filters, 1)
+
+    in_threads(work, range(threads))
+
+
+class _Share(NamedTuple):
+    """What one thread computes of some outputs: a few images, or a few of their rows."""
+
+    images: slice
+    first: int  # row of the outputs, on the first spatial axis
+    last: int
+
+    def of(self, y: Array) -> Array:
+        return y[self.images, :, self.first : self.last]
+
+
+def _shares(shape: Ints, depth: int, filters: int, by_rows: bool = True) -> list[_Share]:
+    """Share out outputs of a ``shape``, each of which is a sum over ``depth`` products."""
+    images, _, rows, *_ = shape
+    size = math.prod(shape)
+    threads = _threads_for(size * depth + size // filters * depth * _COLUMN_COST)
+    if images >= threads or not by_rows:
+        bounds = [images * i // threads for i in range(threads + 1)]
+        return [_Share(slice(i, j), 0, rows) for i, j in pairwise(bounds) if i < j]
+    bounds = [rows * i // threads for i in range(threads + 1)]
+    return [_Share(slice(0, images), i, j) for i, j in pairwise(bounds) if i < j]
+
+
+def _threads_for(work: int) -> int:
+    """Threads that are worth waking for so much work, in multiplications."""
+    return thread_count() if work >= _SHARED else 1
 
 
 def _is_pointwise(x: Array, w: Array, y: Array, stride: Ints, before: Ints) -> bool:
@@ -574,12 +669,17 @@ def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation
     groups, filters, _, *kernel = w.shape
     matrix = np.ascontiguousarray(w.reshape(groups, filters, -1).swapaxes(1, 2), gx.dtype)
     axes = _axes(gx.shape[2:], g.shape[2:], kernel, stride, before, dilation)
-    gx[...] = 0
-    for images, rows in _batches(len(g), gx.shape[1], axes, gx.dtype):
-        cotangent = rows.spread(g[images]).reshape(groups, filters, -1)
-        for at, cols in rows.scatter():
-            np.matmul(matrix, cotangent[..., at], out=cols.reshape(groups, matrix.shape[1], -1))
-        rows.unload(gx[images])
+
+    def work(share: _Share) -> None:
+        cotangents, part = g[share.images], gx[share.images]
+        part[...] = 0
+        for images, rows in _batches(len(part), gx.shape[1], axes, gx.dtype):
+            cotangent = rows.spread(cotangents[images]).reshape(groups, filters, -1)
+            for at, cols in rows.scatter():
+                np.matmul(matrix, cotangent[..., at], out=cols.reshape(groups, matrix.shape[1], -1))
+            rows.unload(part[images])
+
+    in_threads(work, _shares(g.shape, matrix.shape[1], filters, by_rows=False))
 
 
 class _Residue(NamedTuple):

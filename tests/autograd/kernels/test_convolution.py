@@ -21,6 +21,7 @@ from autograd.kernels import (
     conv_weight_grad,
     im2col,
 )
+from autograd.kernels._settings import SETTINGS
 
 Array = np.ndarray[Any, Any]
 
@@ -148,13 +149,20 @@ def test_bias_takes_part_in_the_dtype() -> None:
     np.testing.assert_array_equal(y, [[[2 + 1e-12] * 2]])
 
 
-@given(geometries(), st.integers(1, 40))
-def test_however_the_work_is_cut_up(geometry: Geometry, columns: int) -> None:
-    """Small arrays fit in one piece of columns; here they are made of many."""
+@given(geometries(), st.integers(1, 40), st.integers(1, 3), st.sampled_from([0.0, 1.2, 9.0]))
+def test_however_the_work_is_cut_up(
+    geometry: Geometry, columns: int, threads: int, waste: float
+) -> None:
+    """Small arrays fit in one piece of columns, and are not worth a thread; here they are cut."""
     arrays = geometry.arrays()
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "threads", threads)
+        patch.setattr(kernels, "_SHARED", 0)
         patch.setattr(kernels, "_COLUMN_BYTES", 1)
         patch.setattr(kernels, "_MIN_COLUMNS", columns)
+        patch.setattr(kernels, "_MIN_POINTWISE", 4)
+        patch.setattr(kernels, "_WASTE", waste)
+        patch.setattr(kernels, "_MIN_INNERMOST", 2)
         actual = all_three(geometry, *arrays)
     assert_all_close(actual, by_definition(geometry, *arrays))
 
