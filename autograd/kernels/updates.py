@@ -7,6 +7,7 @@ for bit, so that a run can be resumed with other kernels, or with parameters gro
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,19 +21,18 @@ __all__ = ["adam_step", "sgd_step"]
 _SHARED = 1 << 18
 
 
-def _in_threads(work: Callable[..., None], *arrays: Array | None) -> None:
-    """``work(*arrays)``, or that on slices of the arrays at once if they are large and flat in C
-    order; None stays None."""
+def _in_threads(work: Callable[..., None], arrays: Sequence[Array | None], *options: Any) -> None:
+    """``work(*arrays, *options)`` on slices of large arrays at once; None among them stays None."""
     given = [a for a in arrays if a is not None]
     size, threads = given[0].size, thread_count()
-    if size < _SHARED or threads < 2 or not all(a.flags.c_contiguous for a in given):
-        work(*arrays)
+    if threads < 2 or not all(a.flags.c_contiguous for a in given):
+        work(*arrays, *options)
         return
     flat = [None if a is None else a.reshape(-1) for a in arrays]
     bounds = [size * i // threads for i in range(threads + 1)]
 
     def piece(i: int) -> None:
-        work(*[None if a is None else a[bounds[i] : bounds[i + 1]] for a in flat])
+        work(*[None if a is None else a[bounds[i] : bounds[i + 1]] for a in flat], *options)
 
     in_threads(piece, range(threads))
 
@@ -69,42 +69,53 @@ def adam_step(
     >>> m, v, p
     (array([1.]), array([1.]), array([0.9]))
     """
+    arrays = (p, g, m, v, largest, scratch[0], scratch[1] if decay else None)
+    options = (betas, rate, eps, eps_inside, decay, shrink)
+    if p.size < _SHARED:
+        _adam(*arrays, *options)
+    else:
+        _in_threads(_adam, arrays, *options)
+
+
+def _adam(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    largest: Array | None,
+    work: Array,
+    decayed: Array | None,
+    betas: tuple[float, float],
+    rate: float,
+    eps: float,
+    eps_inside: bool,
+    decay: float,
+    shrink: float,
+) -> None:
     beta1, beta2 = betas
-
-    def work(
-        p: Array,
-        g: Array,
-        m: Array,
-        v: Array,
-        largest: Array | None,
-        work: Array,
-        decayed: Array | None,
-    ) -> None:
-        if decayed is not None:
-            np.multiply(p, decay, out=decayed)
-            g = np.add(decayed, g, out=decayed)
-        if shrink != 1:
-            np.multiply(p, shrink, out=p)
-        np.multiply(m, beta1, out=m)
-        np.multiply(g, 1 - beta1, out=work)
-        np.add(m, work, out=m)
-        np.multiply(v, beta2, out=v)
-        np.multiply(g, g, out=work)
-        np.multiply(work, 1 - beta2, out=work)
-        np.add(v, work, out=v)
-        if largest is not None:
-            v = np.maximum(largest, v, out=largest)
-        if eps_inside:
-            np.add(v, eps, out=work)
-            np.sqrt(work, out=work)
-        else:
-            np.sqrt(v, out=work)
-            np.add(work, eps, out=work)
-        np.divide(m, work, out=work)
-        np.multiply(work, rate, out=work)
-        np.subtract(p, work, out=p)
-
-    _in_threads(work, p, g, m, v, largest, scratch[0], scratch[1] if decay else None)
+    if decayed is not None:
+        np.multiply(p, decay, out=decayed)
+        g = np.add(decayed, g, out=decayed)
+    if shrink != 1:
+        np.multiply(p, shrink, out=p)
+    np.multiply(m, beta1, out=m)
+    np.multiply(g, 1 - beta1, out=work)
+    np.add(m, work, out=m)
+    np.multiply(v, beta2, out=v)
+    np.multiply(g, g, out=work)
+    np.multiply(work, 1 - beta2, out=work)
+    np.add(v, work, out=v)
+    if largest is not None:
+        v = np.maximum(largest, v, out=largest)
+    if eps_inside:
+        np.add(v, eps, out=work)
+        np.sqrt(work, out=work)
+    else:
+        np.sqrt(v, out=work)
+        np.add(work, eps, out=work)
+    np.divide(m, work, out=work)
+    np.multiply(work, rate, out=work)
+    np.subtract(p, work, out=p)
 
 
 @compilable(least=1 << 13)
@@ -133,24 +144,40 @@ def sgd_step(
     >>> m, p
     (array([4.]), array([0.6]))
     """
+    arrays = (p, g, m, scratch[0], scratch[1] if decay else None)
+    options = (rate, momentum, dampening, nesterov, decay)
+    if p.size < _SHARED:
+        _sgd(*arrays, *options)
+    else:
+        _in_threads(_sgd, arrays, *options)
 
-    def work(p: Array, g: Array, m: Array | None, work: Array, decayed: Array | None) -> None:
-        if decayed is not None:
-            np.multiply(p, decay, out=decayed)
-            g = np.add(decayed, g, out=decayed)
-        if m is not None:
-            np.multiply(m, momentum, out=m)
-            if dampening:
-                np.multiply(g, 1 - dampening, out=work)
-                np.add(m, work, out=m)
-            else:
-                np.add(m, g, out=m)
-            if nesterov:
-                np.multiply(m, momentum, out=work)
-                g = np.add(work, g, out=work)
-            else:
-                g = m
-        np.multiply(g, rate, out=work)
-        np.subtract(p, work, out=p)
 
-    _in_threads(work, p, g, m, scratch[0], scratch[1] if decay else None)
+def _sgd(
+    p: Array,
+    g: Array,
+    m: Array | None,
+    work: Array,
+    decayed: Array | None,
+    rate: float,
+    momentum: float,
+    dampening: float,
+    nesterov: bool,
+    decay: float,
+) -> None:
+    if decayed is not None:
+        np.multiply(p, decay, out=decayed)
+        g = np.add(decayed, g, out=decayed)
+    if m is not None:
+        np.multiply(m, momentum, out=m)
+        if dampening:
+            np.multiply(g, 1 - dampening, out=work)
+            np.add(m, work, out=m)
+        else:
+            np.add(m, g, out=m)
+        if nesterov:
+            np.multiply(m, momentum, out=work)
+            g = np.add(work, g, out=work)
+        else:
+            g = m
+    np.multiply(g, rate, out=work)
+    np.subtract(p, work, out=p)
