@@ -11,11 +11,12 @@ import operator
 import sys
 import weakref
 from collections.abc import Callable
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd._graph import Node, Output, _outside, next_sequence, user_frame
+from autograd._graph import Node, Output, Scope, _outside, next_sequence, user_frame
 from autograd._inplace import attach_view
 from autograd._modes import STATE, State
 from autograd._signature import unknown_argument
@@ -24,7 +25,15 @@ from autograd._tensor import Tensor, _wrap
 if TYPE_CHECKING:
     from autograd._primitive import Primitive
 
-__all__ = ["Packed", "binary_call", "general_call", "output_node", "record", "unary_call"]
+__all__ = [
+    "Packed",
+    "binary_call",
+    "general_call",
+    "output_node",
+    "record",
+    "several_call",
+    "unary_call",
+]
 
 _ndarray = np.ndarray
 _asarray = np.asarray
@@ -71,9 +80,6 @@ def record(
     inputs: tuple[Any, ...],
 ) -> None:
     """Make ``out`` the output of a new node; ``inputs`` are the plain values it came from."""
-    frame = _getframe(2)
-    if frame.f_code.co_filename not in _outside:
-        frame = user_frame(frame, state.scope)
     data = out.data
     node = Node()
     node.primitive = primitive
@@ -83,14 +89,26 @@ def record(
     node.shape = data.shape
     node.dtype = data.dtype
     node.sequence = next_sequence()
-    node.scope = state.scope
+    node.scope = scope = state.scope
     node.hooks = node.name = None
-    node._code = frame.f_code
-    node._instruction = frame.f_lasti
+    _place(node, _getframe(2), scope)
     out._node = node
     out._requires_grad = True
     if state.observed:
         _show(node, out, inputs, state)
+
+
+def _place(node: Node, frame: FrameType, scope: Scope | None) -> None:
+    """Note the user's line that made a node; ``frame`` is the one that called the operation."""
+    code = frame.f_code
+    if code.co_filename not in _outside:
+        if scope is not None and scope.opaque:
+            node._code = None
+            return
+        frame = user_frame(frame)
+        code = frame.f_code
+    node._code = code
+    node._instruction = frame.f_lasti
 
 
 def _show(node: Node, out: Tensor, inputs: tuple[Any, ...], state: State) -> None:
@@ -148,11 +166,11 @@ def unary_call(primitive: Primitive) -> Callable[..., Any]:
         node.attrs = node.hooks = node.name = None
         frame = _getframe(1)
         code = frame.f_code
-        if code.co_filename not in _outside:
-            frame = user_frame(frame, scope)
-            code = frame.f_code
-        node._code = code
-        node._instruction = frame.f_lasti
+        if code.co_filename in _outside:
+            node._code = code
+            node._instruction = frame.f_lasti
+        else:
+            _place(node, frame, scope)
         if state.observed:
             _show(node, out, (a,), state)
         return out
@@ -238,16 +256,80 @@ def binary_call(primitive: Primitive) -> Callable[..., Any]:
         node.attrs = node.hooks = node.name = None
         frame = _getframe(1)
         code = frame.f_code
-        if code.co_filename not in _outside:
-            frame = user_frame(frame, scope)
-            code = frame.f_code
-        node._code = code
-        node._instruction = frame.f_lasti
+        if code.co_filename in _outside:
+            node._code = code
+            node._instruction = frame.f_lasti
+        else:
+            _place(node, frame, scope)
         if state.observed:
             _show(node, out, (x, z), state)
         return out
 
     return _named(call, primitive)
+
+
+def several_call(primitive: Primitive) -> Callable[..., Any]:
+    """The call of a primitive with three inputs or more and nothing else."""
+    forward, kept = primitive.forward, primitive.kept
+    count = len(primitive.inputs)
+
+    def call(*inputs: Any, **named: Any) -> Any:
+        if named or len(inputs) != count:
+            inputs = _completed(primitive, inputs, named)
+        arrays = []
+        edges: list[Any] = []
+        tracked = mask = 0
+        bit = 1
+        for x in inputs:
+            edge = None
+            if isinstance(x, Tensor):
+                tracked = 1
+                if x._view is not None:
+                    x._view.refresh(x)
+                if x._requires_grad:
+                    edge = x._node or x
+                    mask |= bit
+                x = x.data
+            arrays.append(x)
+            edges.append(edge)
+            bit <<= 1
+        try:
+            if primitive._precondition is not None:
+                primitive._precondition(*arrays)
+            y = forward(*arrays)
+        except Exception as error:
+            raise primitive.fail(error, inputs) from error
+        if not tracked:
+            return y
+        out = _wrap(y if type(y) is _ndarray else _asarray(y))
+        if mask and (state := _state()).enabled:
+            keep = kept[mask]
+            if keep is None:
+                keep = primitive.keep(mask)
+            arrays.append(out.data)
+            saved = tuple([v if keep >> i & 1 else None for i, v in enumerate(arrays)])
+            record(primitive, tuple(edges), saved, out, None, state, tuple(arrays[:-1]))
+        return out
+
+    return _named(call, primitive)
+
+
+def _completed(
+    primitive: Primitive, inputs: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[Any, ...]:
+    """All inputs of a primitive, some of which were given by name."""
+    for name in primitive.inputs[len(inputs) :]:
+        if name in named:
+            inputs = (*inputs, named.pop(name))
+    if named:
+        raise TypeError(unknown_argument(primitive, set(named)))
+    count = len(primitive.inputs)
+    if len(inputs) > count:
+        raise TypeError(f"{primitive.name} takes {count} arguments, got {len(inputs)}")
+    if len(inputs) < count:
+        missing = ", ".join(primitive.inputs[len(inputs) :])
+        raise TypeError(f"{primitive.name} misses its input {missing}")
+    return inputs
 
 
 def general_call(primitive: Primitive) -> Callable[..., Any]:
@@ -357,7 +439,8 @@ def output_node(source: Node, index: int, shape: tuple[int, ...], dtype: Any) ->
     node.hooks = None
     node.name = None
     node._code = source._code
-    node._instruction = source._instruction
+    if source._code is not None:
+        node._instruction = source._instruction
     node.index = index
     return node
 

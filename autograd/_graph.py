@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType, TracebackType
@@ -61,16 +61,11 @@ def _is_outside(filename: str) -> bool:
     return True
 
 
-def user_frame(innermost: FrameType, scope: Scope | None = None) -> FrameType:
-    """The first frame, from ``innermost`` outwards, whose file is not the library's.
-
-    In a module's call, three steps are enough: the scope knows the user's line.
-    """
-    most = sys.maxsize if scope is None else 3
+def user_frame(innermost: FrameType) -> FrameType:
+    """The first frame, from ``innermost`` outwards, whose file is not the library's."""
     frame: FrameType | None = innermost
-    while frame is not None and most and not _is_outside(frame.f_code.co_filename):
+    while frame is not None and not _is_outside(frame.f_code.co_filename):
         frame = frame.f_back
-        most -= 1
     return frame or innermost
 
 
@@ -82,25 +77,51 @@ def source_line(code: CodeType, instruction: int) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}"
 
 
+# Whether a class of modules is the library's own.
+_opaque: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+
+
+def _is_ours(kind: type) -> bool:
+    code = getattr(getattr(kind, "forward", None), "__code__", None)
+    return code is not None and not _is_outside(code.co_filename)
+
+
 class Scope:
     """One call of a module: which module, called by which, from where.
 
     Holds the module weakly, so that a module may keep its own outputs without a reference cycle.
+    ``opaque`` tells that the module is one of the library's: what it does has no line of the user's
+    but that of the call.
     """
 
-    __slots__ = ("_code", "_instruction", "label", "module", "parent")
+    __slots__ = ("_code", "_instruction", "label", "module", "opaque", "parent")
 
-    def __init__(self, module: Callable[[], Any], label: str, parent: Scope | None) -> None:
-        self.module = module
-        self.label = label
+    def __init__(self, module: Any, parent: Scope | None, frame: FrameType) -> None:
+        """``frame`` is where the module was called."""
+        kind = type(module)
+        self.module = weakref.ref(module)
+        self.label = kind.__name__
         self.parent = parent
-        frame = user_frame(sys._getframe(1))
-        self._code = frame.f_code
+        opaque = _opaque.get(kind)
+        if opaque is None:
+            opaque = _opaque[kind] = _is_ours(kind)
+        self.opaque = opaque
+        code = frame.f_code
+        if code.co_filename not in _outside:
+            if parent is not None and parent.opaque:
+                self._code = None
+                return
+            frame = user_frame(frame)
+            code = frame.f_code
+        self._code = code
         self._instruction = frame.f_lasti
 
     @property
     def source(self) -> str:
         """The user's line that made the call."""
+        if self._code is None:
+            assert self.parent is not None
+            return self.parent.source
         return source_line(self._code, self._instruction)
 
     @property
@@ -196,13 +217,14 @@ class Node:
     scope: Scope | None
     hooks: _NodeHooks | None
     name: str | None
-    _code: CodeType
+    _code: CodeType | None  # None within a module of the library's
     _instruction: int
 
     @property
     def source(self) -> str:
         """The line of the user's code that made the operation, as ``file.py:12``."""
-        if self.scope is not None and not _is_outside(self._code.co_filename):
+        if self._code is None:
+            assert self.scope is not None
             return self.scope.source
         return source_line(self._code, self._instruction)
 

@@ -20,6 +20,8 @@ __all__ = [
     "set_grad_enabled",
 ]
 
+_new = object.__new__
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -56,6 +58,18 @@ class State:
         self.unpack = unpack
         self.guard = guard
         self.observed = watch is not None or pack is not None
+
+    def within(self, scope: Scope) -> State:
+        """A copy with another scope: ``replace`` for every call of a module."""
+        copy = _new(State)
+        copy.enabled = self.enabled
+        copy.scope = scope
+        copy.watch = self.watch
+        copy.pack = self.pack
+        copy.unpack = self.unpack
+        copy.guard = self.guard
+        copy.observed = self.observed
+        return copy
 
     def replace(self, **changes: Any) -> State:
         """A copy with some fields changed."""

@@ -14,11 +14,19 @@ parameters say what it reads, and only that is saved:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from autograd._call import Packed, binary_call, general_call, output_node, record, unary_call
+from autograd._call import (
+    Packed,
+    binary_call,
+    general_call,
+    output_node,
+    record,
+    several_call,
+    unary_call,
+)
 from autograd._dispatch import attach, constant, constant_functions, implements, plain
 from autograd._graph import GraphError, Node, current_place
 from autograd._modes import STATE
@@ -86,7 +94,7 @@ class Primitive:
         self.inputs = tuple(name.lstrip("*") for name in inputs)
         self.attributes, self.defaults = attributes_of(forward, self.inputs)
         self.wrap = _as_result
-        self.vjp: Callable[..., Sequence[Any]] = self._vjp
+        self.vjp: Callable[..., Sequence[Any]] = self._first_vjp
         self._precondition: Callable[..., None] | None = None
         self._rules: dict[str, _Rule] = {}
         self.constant_inputs: tuple[str, ...] = ()  # those with rule None
@@ -96,11 +104,13 @@ class Primitive:
         self.kept: list[int | None] = [None] * (2 if self.variadic else 1 << len(self.inputs))
         self._shapes_wanted = False
         simple = not (self.attributes or self.aux or self.variadic or self.n_outputs > 1 or is_view)
-        self._is_plain = simple and len(self.inputs) <= 2
-        if self._is_plain and len(self.inputs) == 1:
+        self._is_plain = simple
+        if simple and len(self.inputs) == 1:
             self.call = unary_call(self)
-        elif self._is_plain:
+        elif simple and len(self.inputs) == 2:
             self.call = binary_call(self)
+        elif simple:
+            self.call = several_call(self)
         else:
             self.call = general_call(self)
 
@@ -149,7 +159,7 @@ class Primitive:
         if function is None:
             assert name is not None
             self.constant_inputs += (name,)
-            self.vjp = self._vjp
+            self.vjp = self._first_vjp
             return None
         label = self.name + (f".rule({name})" if name is not None else ".rule")
         # A traceback should say whose rule it is in.
@@ -172,42 +182,51 @@ class Primitive:
         return function
 
     def _first_vjp(self, *args: Any) -> Sequence[Any]:
-        """The first call of :attr:`vjp`: choose the fastest form, not before it is needed."""
-        chosen = self._fast_vjp() or self._vjp
+        """The first call of :attr:`vjp`: choose its form, not before it is needed."""
+        separate = self._joint is None and not self.variadic
+        chosen = self._written_out() if separate else self._vjp
         if self.vjp == self._first_vjp:  # and nobody has put something in its place
             self.vjp = chosen
         return chosen(*args)
 
-    def _fast_vjp(self) -> Callable[..., Sequence[Any]] | None:
-        """The vjp of the most frequent primitives, written out: one or two inputs, a rule for each
-        that reads saved arrays alone. It saves two calls per node over the general one.
+    def _written_out(self) -> Callable[..., Sequence[Any]]:
+        """The vjp of a primitive with a rule for each input, as one function without a loop.
+
+        For the product of a and b, it returns
+
+            (None if edges[0] is None else rule0(g, saved[1]),
+             None if edges[1] is None else rule1(g, saved[0]))
         """
-        if self._joint is not None or self.n_outputs > 1 or len(self.inputs) > 2:
-            return None
-        rules = [self._rules.get(name) for name in self.inputs]
-        if not all(rule is not None and rule.only_saved for rule in rules):
-            return None
-        names: dict[str, Any] = {"slow": self._vjp}
-        calls = []
-        for position, rule in enumerate(rules):
-            assert rule is not None
-            names[f"rule{position}"] = rule.function
-            if rule.function.__code__.co_code == _IDENTITY:
-                calls.append("g")
+        names: dict[str, Any] = {"missing": self._missing_rule, "filled": self._fill_outputs}
+        parts = []
+        for position, name in enumerate(self.inputs):
+            rule = self._rules.get(name)
+            if name in self.constant_inputs:
+                parts.append("None")
                 continue
-            read = "".join(f", saved[{p}]" for p in rule.positions)
-            calls.append(f"rule{position}(g{read})")
-        if len(calls) == 1:
-            body = f"return ({calls[0]},)"
-        else:
-            body = (
-                "a, b = edges\n"
-                "    if wanted is not None:\n"
-                "        return slow(g, saved, node, edges, wanted)\n"
-                f"    return (None if a is None else {calls[0]}, None if b is None else {calls[1]})"
-            )
-        exec(f"def vjp(g, saved, node, edges, wanted):\n    {body}", names)
+            if rule is None:
+                value = f"missing({name!r}, node)"
+            elif rule.function.__code__.co_code == _IDENTITY:
+                value = "g"
+            else:
+                names[f"rule{position}"] = rule.function
+                value = f"rule{position}({', '.join(['g', *rule.reads])})"
+            parts.append(f"None if edges[{position}] is None else {value}")
+        exec(
+            "def vjp(g, saved, node, edges, wanted):\n"
+            "    if wanted is not None:\n"
+            "        edges = [edge if edge in wanted else None for edge in edges]\n"
+            + ("    g = filled(node, g)\n" if self.n_outputs > 1 else "")
+            + f"    return ({', '.join(parts)},)",
+            names,
+        )
         return names["vjp"]
+
+    def _missing_rule(self, name: str, node: Node) -> NoReturn:
+        raise GraphError(
+            f"{self.name} has no rule for its input {name} ({node.source}); declare one with "
+            f'@{self.name}.rule("{name}")'
+        )
 
     def precondition(self, check: Callable[..., None]) -> Callable[..., None]:
         """Declare a check of the arguments, called as the forward is; it raises or returns None."""
@@ -268,26 +287,10 @@ class Primitive:
         if self.n_outputs > 1:
             gradient = self._fill_outputs(node, gradient)
         joint = self._joint
-        if joint is not None:
-            needs = tuple([e is not None and (wanted is None or e in wanted) for e in edges])
-            return joint.for_all(gradient, saved, node, needs)
-        return [
-            None
-            if edge is None
-            or (wanted is not None and edge not in wanted)
-            or name in self.constant_inputs
-            else self._rule_for(name, node).apply(gradient, saved, node)
-            for name, edge in zip(self.inputs, edges, strict=True)
-        ]
-
-    def _rule_for(self, name: str, node: Node) -> _Rule:
-        rule = self._rules.get(name)
-        if rule is None:
-            raise GraphError(
-                f"{self.name} has no rule for its input {name} ({node.source}); declare one with "
-                f'@{self.name}.rule("{name}")'
-            )
-        return rule
+        if joint is None:  # a variadic primitive without its rule
+            self._missing_rule(self.inputs[0], node)
+        needs = tuple([e is not None and (wanted is None or e in wanted) for e in edges])
+        return joint.for_all(gradient, saved, node, needs)
 
     def _fill_outputs(self, node: Node, gradients: list[Any]) -> list[Any]:
         """Zeros for the outputs that nothing was computed from."""
@@ -344,28 +347,29 @@ def _linked(array: Any, edge: Any) -> Tensor:
 class _Rule:
     """A rule's function, and where its parameters come from."""
 
-    __slots__ = ("apply", "function", "only_saved", "parameters", "positions", "primitive")
+    __slots__ = ("function", "parameters", "positions", "primitive", "reads")
 
     def __init__(self, owner: Primitive, function: Rule, name: str | None) -> None:
         self.primitive = owner
         self.function = function
         self.parameters = parameters_of(function)[0][1:]
         slots = (*owner.inputs, *owner.outputs, *owner.aux)
-        fetchers: list[tuple[str, Any]] = []
         positions: list[int] = []
+        # What a call passes on, as it is written in a function of (g, saved, node, edges).
+        self.reads: list[str] = []
         for parameter in self.parameters:
             base, _, what = parameter.rpartition("_")
             if parameter in slots:
-                fetchers.append(("saved", slots.index(parameter)))
+                self.reads.append(f"saved[{slots.index(parameter)}]")
                 positions.append(slots.index(parameter))
             elif parameter in owner.attributes:
-                fetchers.append(("attr", parameter))
+                self.reads.append(f"node.attrs[{parameter!r}]")
             elif name is not None and what in ("shape", "ndim", "dtype") and base == name:
-                fetchers.append((what, owner.inputs.index(name)))
+                self.reads.append(_PROPERTY[what].format(f"edges[{owner.inputs.index(name)}]"))
             elif what in ("shape", "ndim", "dtype") and base == "y" and owner.n_outputs == 1:
-                fetchers.append((what, None))
+                self.reads.append(_PROPERTY[what].format("node"))
             elif name is None and parameter in ("needs", "shapes"):
-                fetchers.append((parameter, None))
+                self.reads.append(parameter)
             else:
                 raise TypeError(
                     f"rule of {owner.name}: parameter {parameter!r} is neither an input "
@@ -373,8 +377,6 @@ class _Rule:
                     f"{owner.attributes}"
                 )
         self.positions = tuple(positions)
-        self.only_saved = len(positions) == len(self.parameters)
-        self.apply = _applier(function, fetchers)
 
     def for_all(
         self, gradient: Any, saved: tuple[Any, ...], node: Node, needs: tuple[bool, ...]
@@ -406,27 +408,8 @@ class _Rule:
         return [part if need else None for part, need in zip(parts, needs, strict=True)]
 
 
-def _applier(function: Rule, fetchers: list[tuple[str, Any]]) -> Callable[[Any, Any, Node], Any]:
-    """``apply(g, saved, node)`` for a rule; the common shapes of rule without a loop."""
-    kinds = [kind for kind, _ in fetchers]
-    if not fetchers:
-        return lambda g, saved, node: function(g)
-    if kinds == ["saved"]:
-        i = fetchers[0][1]
-        return lambda g, saved, node: function(g, saved[i])
-    if kinds == ["saved", "saved"]:
-        i, j = fetchers[0][1], fetchers[1][1]
-        return lambda g, saved, node: function(g, saved[i], saved[j])
-
-    def fetch(kind: str, key: Any, saved: tuple[Any, ...], node: Node) -> Any:
-        if kind == "saved":
-            return saved[key]
-        if kind == "attr":
-            return node.attrs[key]  # type: ignore[index]
-        of = node if key is None else node.edges[key]
-        return len(of.shape) if kind == "ndim" else getattr(of, kind)
-
-    return lambda g, saved, node: function(g, *[fetch(k, v, saved, node) for k, v in fetchers])
+# Nodes and leaves have a shape and a dtype.
+_PROPERTY = {"shape": "{}.shape", "dtype": "{}.dtype", "ndim": "len({}.shape)"}
 
 
 # ---------------------------------------------------------------------------------- declaring

@@ -228,7 +228,11 @@ class Tensor:
         for leaf in list(gradients):
             hooks = () if leaf._extra is None else list(leaf._extra.hooks.values())
             if not (create_graph or hooks):
-                leaf._accumulate(_take(gradients, leaf))
+                part = _take(gradients, leaf)
+                if leaf._grad is None and part.dtype.kind != "c":
+                    leaf._grad = _wrap(part)
+                else:
+                    leaf._accumulate(part)
                 continue
             part = _as_result(gradients.pop(leaf)) if create_graph else gradients.pop(leaf)
             for hook in hooks:
@@ -245,11 +249,11 @@ class Tensor:
         """Add to ``.grad``; an array given here belongs to this tensor from now on."""
         if self.data.dtype.kind == "c":
             gradient = np.conj(gradient)  # inside: ∂L/∂z; outside, as PyTorch: its conjugate
-        held = self.grad
+        held = self._grad
         if isinstance(gradient, Tensor):
             self.grad = gradient if held is None else held + gradient
         elif held is None:
-            self.grad = _wrap(gradient)
+            self._grad = _wrap(gradient)
         elif held._requires_grad:
             self.grad = held + gradient
         else:
@@ -705,6 +709,8 @@ def _root(out: Tensor, gradient: Any, recording: bool) -> tuple[Any, Any]:
                 f"{out.shape}; reduce it (t.sum(), t.mean()) or pass gradient= of that shape"
             )
         gradient = np.ones(out.shape, out.dtype)
+        if not recording:
+            return out._node or out, gradient
     start = gradient if isinstance(gradient, Tensor) else _wrap(np.asarray(_coerce(gradient)))
     if start.shape != out.shape:
         raise GraphError(f"gradient has shape {start.shape}, the tensor has shape {out.shape}")

@@ -90,7 +90,8 @@ class Linear(Module):
         """x Wᵀ + b."""
         weight = self.weight
         x = like(input, weight)
-        if x.ndim == 0 or x.shape[-1] != self.in_features:
+        shape = x.shape
+        if not shape or shape[-1] != self.in_features:
             raise self._misfit(x)
         return F.linear(x, weight, self.bias)
 

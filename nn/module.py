@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd import RemovableHandle, Tensor, as_tensor
-from autograd.extend import current_path, enter_scope, leave_scope, note_write
+from autograd.extend import current_path, enter_scope, is_outermost, leave_scope, note_write
 from nn._hooks import BackwardWatch, add_hook
 from nn.parameter import Buffer, Parameter
 
@@ -235,8 +235,8 @@ class Module:
         token = enter_scope(self)
         try:
             for arg in args:
-                if type(arg) is np.ndarray and arg.dtype.kind == "f":
-                    args = self._in_own_dtype(args, token)
+                if type(arg) is np.ndarray and arg.dtype.kind == "f" and is_outermost(token):
+                    args = self._in_own_dtype(args)
                     break
             if (
                 self._forward_hooks
@@ -249,25 +249,31 @@ class Module:
         finally:
             leave_scope(token)
 
-    def _in_own_dtype(self, args: tuple[Any, ...], token: Any) -> tuple[Any, ...]:
+    def _in_own_dtype(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """Plain arrays given to the outermost module, in the dtype of its parameters.
 
         So that a float64 batch does not turn a float32 model into a slow one on its way through
         layers without parameters. Tensors keep their dtype.
         """
-        before = token.old_value
-        if before is not token.MISSING and before.scope is not None:
+        dtype = self._own_dtype()
+        if dtype is None:
             return args
-        for parameter in self.parameters():
-            dtype = parameter.dtype
-            if dtype.kind == "f":
-                return tuple(
-                    arg.astype(dtype, copy=False)
-                    if type(arg) is np.ndarray and arg.dtype.kind == "f"
-                    else arg
-                    for arg in args
-                )
-        return args
+        return tuple(
+            arg.astype(dtype, copy=False)
+            if type(arg) is np.ndarray and arg.dtype.kind == "f"
+            else arg
+            for arg in args
+        )
+
+    def _own_dtype(self) -> np.dtype | None:
+        """Of the first floating parameter here or below."""
+        for parameter in self._parameters.values():
+            if parameter is not None and parameter.dtype.kind == "f":
+                return parameter.dtype
+        for module in self._modules.values():
+            if module is not None and (dtype := module._own_dtype()) is not None:
+                return dtype
+        return None
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for hook, with_kwargs in list(self._forward_pre_hooks.values()):

@@ -31,9 +31,12 @@ def linear(input: TensorLike, weight: Tensor, bias: Tensor | None = None) -> Ten
     Tensor([[13., 26.]])
     """
     weight = as_tensor(weight)
-    x = as_tensor(like(input, weight))
-    if bias is None or np.shape(bias) == weight.shape[:-1]:
-        return _linear(x, weight, None if bias is None else as_tensor(bias))
+    x = input if isinstance(input, Tensor) else as_tensor(like(input, weight))
+    if bias is None:
+        return _linear(x, weight, None)
+    bias = as_tensor(bias)
+    if bias.shape == weight.shape[:-1]:
+        return _linear(x, weight, bias)
     return _linear(x, weight, None) + bias
 
 
