@@ -12,8 +12,8 @@ def test_a_workload_is_built_timed_and_weighed():
     assert 0 < built["value"] < 2  # cross-entropy of two classes
     assert built["growth_bytes"] is None
     assert set(built["seconds"]) == {"import", "build", "first"}
-    turn = worker.turn(seconds=0.0, least=4, warm_up=1)
-    assert len(turn["times"]) == 4
+    turn = worker.turn(seconds=0.02, least=4, warm_up=1)
+    assert len(turn["times"]) >= 4
     assert min(turn["times"]) > 0
 
 
