@@ -31,7 +31,6 @@ __all__ = [
     "general_call",
     "output_node",
     "record",
-    "several_call",
     "unary_call",
 ]
 
@@ -268,14 +267,26 @@ def binary_call(primitive: Primitive) -> Callable[..., Any]:
     return _named(call, primitive)
 
 
-def several_call(primitive: Primitive) -> Callable[..., Any]:
-    """The call of a primitive with three inputs or more and nothing else."""
+def general_call(primitive: Primitive) -> Callable[..., Any]:
+    """The call of any primitive."""
     forward, kept = primitive.forward, primitive.kept
-    count = len(primitive.inputs)
+    variadic = primitive.variadic
+    n_inputs = len(primitive.inputs)
+    defaults = primitive.defaults
+    allowed = frozenset(primitive.attributes)
+    several = primitive.n_outputs > 1
+    has_aux = bool(primitive.aux)
+    is_view = primitive.is_view
 
-    def call(*inputs: Any, **named: Any) -> Any:
-        if named or len(inputs) != count:
-            inputs = _completed(primitive, inputs, named)
+    def call(*args: Any, **attrs: Any) -> Any:
+        if variadic:
+            inputs = args
+        elif len(args) != n_inputs or not allowed.issuperset(attrs):
+            inputs, attrs = _sorted_out(primitive, args, attrs)
+        else:
+            inputs = args
+        if defaults:
+            attrs = {**defaults, **attrs}
         arrays = []
         edges: list[Any] = []
         tracked = mask = 0
@@ -295,105 +306,25 @@ def several_call(primitive: Primitive) -> Callable[..., Any]:
             bit <<= 1
         try:
             if primitive._precondition is not None:
-                primitive._precondition(*arrays)
-            y = forward(*arrays)
-        except Exception as error:
-            raise primitive.fail(error, inputs) from error
-        if not tracked:
-            return y
-        out = _wrap(y if type(y) is _ndarray else _asarray(y))
-        if mask and (state := _state()).enabled:
-            keep = kept[mask]
-            if keep is None:
-                keep = primitive.keep(mask)
-            arrays.append(out.data)
-            saved = tuple([v if keep >> i & 1 else None for i, v in enumerate(arrays)])
-            record(primitive, tuple(edges), saved, out, None, state, tuple(arrays[:-1]))
-        return out
-
-    return _named(call, primitive)
-
-
-def _completed(
-    primitive: Primitive, inputs: tuple[Any, ...], named: dict[str, Any]
-) -> tuple[Any, ...]:
-    """All inputs of a primitive, some of which were given by name."""
-    for name in primitive.inputs[len(inputs) :]:
-        if name in named:
-            inputs = (*inputs, named.pop(name))
-    if named:
-        raise TypeError(unknown_argument(primitive, set(named)))
-    count = len(primitive.inputs)
-    if len(inputs) > count:
-        raise TypeError(f"{primitive.name} takes {count} arguments, got {len(inputs)}")
-    if len(inputs) < count:
-        missing = ", ".join(primitive.inputs[len(inputs) :])
-        raise TypeError(f"{primitive.name} misses its input {missing}")
-    return inputs
-
-
-def general_call(primitive: Primitive) -> Callable[..., Any]:
-    """The call of any primitive."""
-    forward = primitive.forward
-    variadic = primitive.variadic
-    n_inputs = len(primitive.inputs)
-    names = primitive.attributes
-    defaults = primitive.defaults
-    allowed = frozenset(names)
-    several = primitive.n_outputs > 1
-    kept = primitive.kept
-    has_aux = bool(primitive.aux)
-    is_view = primitive.is_view
-
-    def call(*args: Any, **attrs: Any) -> Any:
-        inputs = args if variadic else args[:n_inputs]
-        if attrs and not allowed.issuperset(attrs):
-            if not variadic and len(inputs) < n_inputs:  # an input given by its name
-                for name in primitive.inputs[len(inputs) :]:
-                    if name in attrs:
-                        args = inputs = (*inputs, attrs.pop(name))
-                return call(*args, **attrs)
-            raise TypeError(unknown_argument(primitive, set(attrs) - allowed))
-        if len(inputs) < n_inputs and not variadic:
-            missing = ", ".join(primitive.inputs[len(inputs) :])
-            raise TypeError(f"{primitive.name} misses its input {missing}")
-        if names:
-            rest = args[n_inputs:] if not variadic else ()
-            if len(rest) > len(names):
-                raise TypeError(
-                    f"{primitive.name} takes {n_inputs + len(names)} arguments, got {len(args)}"
-                )
-            attrs = {**defaults, **dict(zip(names, rest, strict=False)), **attrs}
-        arrays = []
-        edges: list[Any] = []
-        tracked = mask = 0
-        for position, x in enumerate(inputs):
-            if isinstance(x, Tensor):
-                tracked = 1
-                if x._view is not None:
-                    x._view.refresh(x)
-                arrays.append(x.data)
-                if x._requires_grad:
-                    edges.append(x._node or x)
-                    mask |= 1 << position
-                    continue
-            else:
-                arrays.append(x)
-            edges.append(None)
-        try:
-            if primitive._precondition is not None:
                 primitive._precondition(*arrays, **attrs)
             result = forward(*arrays, **attrs)
         except Exception as error:
             raise primitive.fail(error, inputs) from error
-        if not tracked:
-            return result[: primitive.n_outputs] if several else result[0] if has_aux else result
-        outputs = result[: primitive.n_outputs] if several else (result[0] if has_aux else result,)
-        aux = result[primitive.n_outputs :] if has_aux else ()
-        outs = tuple(_wrap(y if type(y) is _ndarray else _asarray(y)) for y in outputs)
+        if several:
+            if not tracked:
+                return result[: primitive.n_outputs]
+            outs = tuple([_wrap(_asarray(y)) for y in result[: primitive.n_outputs]])
+            out = _wrap(outs[0].data)  # carries the node that all of them come from
+        else:
+            y = result[0] if has_aux else result
+            if not tracked:
+                return y
+            out = _wrap(y if type(y) is _ndarray else _asarray(y))
         if mask and (state := _state()).enabled:
-            values = (*arrays, *(out.data for out in outs), *aux)
-            keep = kept[mask] if mask < len(kept) else None
+            values = [*arrays, *(y.data for y in outs)] if several else [*arrays, out.data]
+            if has_aux:
+                values += result[primitive.n_outputs :]
+            keep = kept[1 if variadic else mask]
             if keep is None:
                 keep = primitive.keep(mask)
             if variadic:  # all of them or none
@@ -402,28 +333,53 @@ def general_call(primitive: Primitive) -> Callable[..., Any]:
             if primitive._shapes_wanted:
                 saved = (*saved, tuple([np.shape(a) for a in arrays]))
             if several:
-                layout: list[Any] = [(out.shape, out.dtype, None) for out in outs]
-                attrs = {**attrs, "outputs": layout}
-                carrier = _wrap(outs[0].data)
-                record(primitive, tuple(edges), saved, carrier, attrs, state, tuple(arrays))
-                source = carrier._node
-                assert source is not None
-                for index, out in enumerate(outs):
-                    if out.dtype.kind in "fc":
-                        out._node = output_node(source, index, out.shape, out.dtype)
-                        out._requires_grad = True
-                        layout[index] = (out.shape, out.dtype, weakref.ref(out._node))
-                return outs
-            out = outs[0]
+                attrs = {**attrs, "outputs": [(y.shape, y.dtype, None) for y in outs]}
             record(primitive, tuple(edges), saved, out, attrs, state, tuple(arrays))
+            if several:
+                assert out._node is not None
+                _attach_outputs(out._node, outs)
+        if several:
+            return outs
         if is_view:
-            parent = inputs[0]
-            data = outs[0].data
+            parent, data = inputs[0], out.data
             if isinstance(parent, Tensor) and (data.base is not None or data is parent.data):
-                attach_view(outs[0], parent, call, (), attrs)
-        return outs if several else outs[0]
+                attach_view(out, parent, call, (), attrs)
+        return out
 
     return _named(call, primitive)
+
+
+def _sorted_out(
+    primitive: Primitive, args: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Inputs and settings of a call that gave inputs by name, or settings by position."""
+    count, settings = len(primitive.inputs), primitive.attributes
+    inputs, rest = args[:count], args[count:]
+    for name in primitive.inputs[len(inputs) :]:
+        if name in named:
+            inputs = (*inputs, named.pop(name))
+    unknown = named.keys() - set(settings)
+    if unknown:
+        raise TypeError(unknown_argument(primitive, unknown))
+    if len(inputs) < count:
+        missing = ", ".join(primitive.inputs[len(inputs) :])
+        raise TypeError(f"{primitive.name} misses its input {missing}")
+    if len(rest) > len(settings):
+        raise TypeError(
+            f"{primitive.name} takes {count + len(settings)} arguments, got {len(args)}"
+        )
+    return inputs, {**dict(zip(settings, rest, strict=False)), **named}
+
+
+def _attach_outputs(source: Node, outs: tuple[Tensor, ...]) -> None:
+    """Give each of several outputs its place in the graph."""
+    assert source.attrs is not None
+    layout = source.attrs["outputs"]
+    for index, out in enumerate(outs):
+        if out.dtype.kind in "fc":
+            out._node = output_node(source, index, out.shape, out.dtype)
+            out._requires_grad = True
+            layout[index] = (out.shape, out.dtype, weakref.ref(out._node))
 
 
 def output_node(source: Node, index: int, shape: tuple[int, ...], dtype: Any) -> Output:

@@ -24,7 +24,6 @@ from autograd._call import (
     general_call,
     output_node,
     record,
-    several_call,
     unary_call,
 )
 from autograd._dispatch import attach, constant, constant_functions, implements, plain
@@ -104,13 +103,11 @@ class Primitive:
         self.kept: list[int | None] = [None] * (2 if self.variadic else 1 << len(self.inputs))
         self._shapes_wanted = False
         simple = not (self.attributes or self.aux or self.variadic or self.n_outputs > 1 or is_view)
-        self._is_plain = simple
+        self._is_plain = simple and len(self.inputs) <= 2
         if simple and len(self.inputs) == 1:
             self.call = unary_call(self)
         elif simple and len(self.inputs) == 2:
             self.call = binary_call(self)
-        elif simple:
-            self.call = several_call(self)
         else:
             self.call = general_call(self)
 

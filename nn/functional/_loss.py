@@ -290,7 +290,8 @@ def _in_range(index: Any, ignore_index: int, n_classes: int) -> tuple[Any, Any]:
     """
     if not index.size:
         return index, None
-    inside = index.min() >= 0 and index.max() < n_classes
+    # Read as unsigned, negative numbers are the largest: one pass finds both.
+    inside = index.view(f"u{index.itemsize}").max() < n_classes
     if inside and not 0 <= ignore_index < n_classes:
         return index, None
     valid = index != ignore_index
