@@ -1,0 +1,393 @@
+"""The innermost loops of convolution, in vector instructions: LLVM would not find them in loops.
+
+Numba keeps compiled kernels by the file they are written in: after a change here, delete its cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+__all__ = ["VECTOR_BYTES", "Lane", "dots", "mapped", "tile4", "tile6", "turn8"]
+
+VECTOR_BYTES = 32
+_FMA = ("contract",)
+
+
+def _elements(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    return context.make_array(kind)(context, builder, value).data
+
+
+def _vector_at(builder: Any, pointer: Any, vector: Any) -> Any:
+    return builder.bitcast(pointer, vector.as_pointer())
+
+
+def _splat(builder: Any, value: Any, vector: Any) -> Any:
+    single = builder.insert_element(
+        ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
+    )
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), mask)
+
+
+def _tile(count: int) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (a, a0, a_row, a_step, rows, b, b0, b1, offsets, offset, depth,
+         c, c0, c1, c_row, w0, w1, start, s0, accumulate) = args  # fmt: skip
+        kinds = signature.args
+        a, b = _elements(context, builder, kinds[0], a), _elements(context, builder, kinds[5], b)
+        table = _elements(context, builder, kinds[8], offsets)
+        c = _elements(context, builder, kinds[11], c)
+        start = _elements(context, builder, kinds[17], start)
+        number = context.get_data_type(kinds[0].dtype)
+        size = 4 if kinds[0].dtype == types.float32 else 8
+        lanes = VECTOR_BYTES // size
+        vector = ir.VectorType(number, lanes)
+        intp = ir.IntType(64)
+        integer = lambda n: ir.Constant(intp, n)  # noqa: E731
+
+        # Rows past the last are the last again: computed for nothing, and stored where it is.
+        last = builder.sub(rows, integer(1))
+        row = [
+            builder.select(builder.icmp_signed("<", integer(i), last), integer(i), last)
+            for i in range(count)
+        ]
+        a_rows = [builder.gep(a, [builder.add(a0, builder.mul(r, a_row))]) for r in row]
+        c_rows = [
+            [builder.gep(c, [builder.add(at, builder.mul(r, c_row))]) for at in (c0, c1)]
+            for r in row
+        ]
+        b_at = [builder.gep(b, [at]) for at in (b0, b1)]
+        table = builder.gep(table, [offset])
+
+        with builder.if_else(accumulate) as (then, otherwise):
+            with then:
+                there = [
+                    builder.load(_vector_at(builder, at, vector), align=size)
+                    for pair in c_rows
+                    for at in pair
+                ]
+                from_there = builder.block
+            with otherwise:
+                anew = []
+                for i in range(count):
+                    first = builder.load(builder.gep(start, [builder.add(s0, row[i])]))
+                    anew += [_splat(builder, first, vector)] * 2
+                from_anew = builder.block
+        begin = []
+        for old, new in zip(there, anew, strict=True):
+            first = builder.phi(vector)
+            first.add_incoming(old, from_there)
+            first.add_incoming(new, from_anew)
+            begin.append(first)
+
+        before = builder.block
+        head = builder.append_basic_block("tile")
+        after = builder.append_basic_block("tiled")
+        builder.cbranch(builder.icmp_signed(">", depth, integer(0)), head, after)
+        builder.position_at_end(head)
+        k = builder.phi(intp)
+        k.add_incoming(integer(0), before)
+        sums = [builder.phi(vector) for _ in begin]
+        at_a = builder.mul(k, a_step)
+        at_b = builder.load(builder.gep(table, [k]))
+        bs = [
+            builder.load(_vector_at(builder, builder.gep(p, [at_b]), vector), align=size)
+            for p in b_at
+        ]
+        ends = []
+        for i in range(count):
+            factor = _splat(builder, builder.load(builder.gep(a_rows[i], [at_a])), vector)
+            for v in range(2):
+                term = builder.fmul(factor, bs[v], flags=_FMA)
+                ends.append(builder.fadd(sums[2 * i + v], term, flags=_FMA))
+        following = builder.add(k, integer(1))
+        k.add_incoming(following, head)
+        for total, first, end in zip(sums, begin, ends, strict=True):
+            total.add_incoming(first, before)
+            total.add_incoming(end, head)
+        builder.cbranch(builder.icmp_signed("<", following, depth), head, after)
+        builder.position_at_end(after)
+        results = []
+        for first, end in zip(begin, ends, strict=True):
+            result = builder.phi(vector)
+            result.add_incoming(first, before)
+            result.add_incoming(end, head)
+            results.append(result)
+
+        scratch = cgutils.alloca_once(builder, vector, size=count)
+        for v, (at, width) in enumerate(((c0, w0), (c1, w1))):
+            whole = builder.icmp_signed(">=", width, integer(lanes))
+            with builder.if_else(whole) as (full, part):
+                with full:
+                    for i in range(count):
+                        to = _vector_at(builder, c_rows[i][v], vector)
+                        builder.store(results[2 * i + v], to, align=size)
+                with part:
+                    for i in range(count):
+                        builder.store(results[2 * i + v], builder.gep(scratch, [integer(i)]))
+                    kept = builder.bitcast(scratch, number.as_pointer())
+                    with cgutils.for_range(builder, rows) as line:
+                        here = builder.add(at, builder.mul(line.index, c_row))
+                        source = builder.mul(line.index, integer(lanes))
+                        with cgutils.for_range(builder, width) as loop:
+                            value = builder.gep(kept, [builder.add(source, loop.index)])
+                            to = builder.gep(c, [builder.add(here, loop.index)])
+                            builder.store(builder.load(value), to)
+        return context.get_dummy_value()
+
+    return codegen
+
+
+def _declare(count: int) -> Any:
+    code = _tile(count)
+
+    @intrinsic
+    def tile(typingctx, a, a0, a_row, a_step, rows, b, b0, b1, offsets, offset, depth,
+             c, c0, c1, c_row, w0, w1, start, s0, accumulate):  # fmt: skip
+        n = types.intp
+        signature = types.void(
+            a, n, n, n, n, b, n, n, offsets, n, n, c, n, n, n, n, n, start, n, types.boolean
+        )
+        return signature, code
+
+    return tile
+
+
+tile4, tile6 = _declare(4), _declare(6)
+
+
+# Rows and columns of a block of dot products.
+_DOT_ROWS, _DOT_COLUMNS = 3, 4
+
+
+def _dots(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    (a, a0, a_row, rows, b, b_offsets, offset, columns, a_table, b_table, count,
+     c, c0, c_row) = args  # fmt: skip
+    kinds = signature.args
+    a, b = _elements(context, builder, kinds[0], a), _elements(context, builder, kinds[4], b)
+    b_offsets = _elements(context, builder, kinds[5], b_offsets)
+    a_table = _elements(context, builder, kinds[8], a_table)
+    b_table = _elements(context, builder, kinds[9], b_table)
+    c = _elements(context, builder, kinds[11], c)
+    number = context.get_data_type(kinds[0].dtype)
+    size = 4 if kinds[0].dtype == types.float32 else 8
+    lanes = VECTOR_BYTES // size
+    vector = ir.VectorType(number, lanes)
+    intp, short = ir.IntType(64), ir.IntType(32)
+
+    def integer(n: int) -> Any:
+        return ir.Constant(intp, n)
+
+    def clamped(i: int, limit: Any) -> Any:
+        last = builder.sub(limit, integer(1))
+        return builder.select(builder.icmp_signed("<", integer(i), last), integer(i), last)
+
+    # Rows and columns past the last are the last again, and not kept.
+    a_rows = [
+        builder.gep(a, [builder.add(a0, builder.mul(clamped(i, rows), a_row))])
+        for i in range(_DOT_ROWS)
+    ]
+    b_columns = []
+    for j in range(_DOT_COLUMNS):
+        which = builder.add(offset, clamped(j, columns))
+        b_columns.append(builder.gep(b, [builder.load(builder.gep(b_offsets, [which]))]))
+
+    zero = ir.Constant(vector, [0.0] * lanes)
+    before = builder.block
+    head = builder.append_basic_block("dots")
+    after = builder.append_basic_block("dotted")
+    builder.cbranch(builder.icmp_signed(">", count, integer(0)), head, after)
+    builder.position_at_end(head)
+    k = builder.phi(intp)
+    k.add_incoming(integer(0), before)
+    sums = [builder.phi(vector) for _ in range(_DOT_ROWS * _DOT_COLUMNS)]
+    at_a, at_b = builder.load(builder.gep(a_table, [k])), builder.load(builder.gep(b_table, [k]))
+
+    def loaded(pointer: Any, at: Any) -> Any:
+        return builder.load(_vector_at(builder, builder.gep(pointer, [at]), vector), align=size)
+
+    left = [loaded(p, at_a) for p in a_rows]
+    right = [loaded(p, at_b) for p in b_columns]
+    ends = []
+    for i in range(_DOT_ROWS):
+        for j in range(_DOT_COLUMNS):
+            term = builder.fmul(left[i], right[j], flags=_FMA)
+            ends.append(builder.fadd(sums[i * _DOT_COLUMNS + j], term, flags=_FMA))
+    following = builder.add(k, integer(1))
+    k.add_incoming(following, head)
+    for total, end in zip(sums, ends, strict=True):
+        total.add_incoming(zero, before)
+        total.add_incoming(end, head)
+    builder.cbranch(builder.icmp_signed("<", following, count), head, after)
+    builder.position_at_end(after)
+    results = []
+    for end in ends:
+        result = builder.phi(vector)
+        result.add_incoming(zero, before)
+        result.add_incoming(end, head)
+        results.append(result)
+
+    def neighbours(x: Any, y: Any) -> Any:
+        """Sums of neighbouring lanes of two vectors."""
+        n = x.type.count
+        kind = ir.VectorType(short, n)
+        even = builder.shuffle_vector(x, y, ir.Constant(kind, list(range(0, 2 * n, 2))))
+        odd = builder.shuffle_vector(x, y, ir.Constant(kind, list(range(1, 2 * n, 2))))
+        return builder.fadd(even, odd)
+
+    def halves(x: Any) -> Any:
+        """Sums of neighbouring lanes of one vector."""
+        n = x.type.count
+        kind = ir.VectorType(short, n // 2)
+        even = builder.shuffle_vector(x, x, ir.Constant(kind, list(range(0, n, 2))))
+        odd = builder.shuffle_vector(x, x, ir.Constant(kind, list(range(1, n, 2))))
+        return builder.fadd(even, odd)
+
+    scratch = cgutils.alloca_once(builder, number, size=_DOT_ROWS * _DOT_COLUMNS)
+    four = ir.VectorType(number, _DOT_COLUMNS)
+    for i in range(_DOT_ROWS):
+        x, y, z, w = results[i * _DOT_COLUMNS : (i + 1) * _DOT_COLUMNS]
+        total = neighbours(neighbours(x, y), neighbours(z, w))
+        while total.type.count > _DOT_COLUMNS:
+            total = halves(total)
+        at = builder.gep(scratch, [integer(i * _DOT_COLUMNS)])
+        builder.store(total, _vector_at(builder, at, four), align=size)
+    with cgutils.for_range(builder, rows) as row:
+        to = builder.gep(c, [builder.add(c0, builder.mul(row.index, c_row))])
+        source = builder.gep(scratch, [builder.mul(row.index, integer(_DOT_COLUMNS))])
+        with cgutils.for_range(builder, columns) as column:
+            here = builder.gep(to, [column.index])
+            more = builder.load(builder.gep(source, [column.index]))
+            builder.store(builder.fadd(builder.load(here), more), here)
+    return context.get_dummy_value()
+
+
+@intrinsic
+def dots(typingctx, a, a0, a_row, rows, b, b_offsets, offset, columns, a_table, b_table, count,
+         c, c0, c_row):  # fmt: skip
+    """Add a block of dot products."""
+    n = types.intp
+    signature = types.void(a, n, n, n, b, b_offsets, n, n, a_table, b_table, n, c, n, n)
+    return signature, _dots
+
+
+# ------------------------------------------------------------------- transforms and transpositions
+
+
+class Lane:
+    """A vector of numbers in the making, so that formulas can be written as formulas."""
+
+    def __init__(self, builder: Any, value: Any) -> None:
+        self.builder, self.value = builder, value
+
+    def _constant(self, number: float) -> Any:
+        kind = self.value.type
+        return ir.Constant(kind, [number] * kind.count)
+
+    def __add__(self, other: Lane) -> Lane:
+        return Lane(self.builder, self.builder.fadd(self.value, other.value, flags=_FMA))
+
+    def __sub__(self, other: Lane) -> Lane:
+        return Lane(self.builder, self.builder.fsub(self.value, other.value, flags=_FMA))
+
+    def __rmul__(self, number: float) -> Lane:
+        factor = self._constant(number)
+        return Lane(self.builder, self.builder.fmul(factor, self.value, flags=_FMA))
+
+
+def mapped(inputs: int, formula: Callable[..., Sequence[Lane]], plus: bool = False) -> Any:
+    """A loop that applies a formula to ``inputs`` rows of float32 numbers at once.
+
+    The intrinsic takes an array with the rows, where they begin and how far they are apart, the
+    same for the results, and how many numbers a row has: a multiple of the vector's. With ``plus``,
+    an array follows that is added to each result.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, s0, s_step, to, d0, d_step, count, *more = args
+        kinds = signature.args
+        source = _elements(context, builder, kinds[0], source)
+        to = _elements(context, builder, kinds[3], to)
+        extra = [_elements(context, builder, kinds[7], array) for array in more]
+        lanes = VECTOR_BYTES // 4
+        vector = ir.VectorType(ir.FloatType(), lanes)
+        intp = ir.IntType(64)
+
+        def at(array: Any, first: Any, step: Any, i: int) -> Any:
+            return builder.gep(array, [builder.add(first, builder.mul(step, ir.Constant(intp, i)))])
+
+        rows = [at(source, s0, s_step, i) for i in range(inputs)]
+        steps = builder.udiv(count, ir.Constant(intp, lanes))
+        with cgutils.for_range(builder, steps) as loop:
+            here = builder.mul(loop.index, ir.Constant(intp, lanes))
+
+            def load(array: Any) -> Lane:
+                pointer = _vector_at(builder, builder.gep(array, [here]), vector)
+                return Lane(builder, builder.load(pointer, align=4))
+
+            results = formula(*(load(row) for row in rows))
+            for array in extra:
+                added = load(array)
+                results = [result + added for result in results]
+            for i, result in enumerate(results):
+                row = at(to, d0, d_step, i)
+                pointer = _vector_at(builder, builder.gep(row, [here]), vector)
+                builder.store(result.value, pointer, align=4)
+        return context.get_dummy_value()
+
+    n = types.intp
+    if plus:
+
+        @intrinsic
+        def apply(typingctx, source, s0, s_step, to, d0, d_step, count, extra):
+            return types.void(source, n, n, to, n, n, n, extra), codegen
+    else:
+
+        @intrinsic
+        def apply(typingctx, source, s0, s_step, to, d0, d_step, count):
+            return types.void(source, n, n, to, n, n, n), codegen
+
+    return apply
+
+
+@intrinsic
+def turn8(typingctx, source, s0, s_step, to, d0, d_step):
+    """Copy 8 rows of 8 float32 numbers, so far apart, with rows as columns."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, s0, s_step, to, d0, d_step = args
+        source = _elements(context, builder, signature.args[0], source)
+        to = _elements(context, builder, signature.args[3], to)
+        vector, intp = ir.VectorType(ir.FloatType(), 8), ir.IntType(64)
+
+        def at(array: Any, first: Any, step: Any, i: int) -> Any:
+            place = builder.add(first, builder.mul(step, ir.Constant(intp, i)))
+            return _vector_at(builder, builder.gep(array, [place]), vector)
+
+        def shuffled(x: Any, y: Any, order: list[int]) -> Any:
+            kind = ir.VectorType(ir.IntType(32), 8)
+            return builder.shuffle_vector(x, y, ir.Constant(kind, order))
+
+        rows = [builder.load(at(source, s0, s_step, i), align=4) for i in range(8)]
+        # Blocks of 1, 2 and 4 change places across the diagonal.
+        for apart, low, high in (
+            (1, [0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]),
+            (2, [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]),
+            (4, [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]),
+        ):
+            for i in range(8):
+                if not i & apart:
+                    x, y = rows[i], rows[i + apart]
+                    rows[i], rows[i + apart] = shuffled(x, y, low), shuffled(x, y, high)
+        for i, row in enumerate(rows):
+            builder.store(row, at(to, d0, d_step, i), align=4)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(source, n, n, to, n, n), codegen

@@ -1,0 +1,589 @@
+"""Convolution in one to three axes, compiled: no columns are laid out, and no BLAS is needed.
+
+A few channels of a few rows of the input are copied, with their padding, to a buffer that fits the
+second-level cache. There, what one tap of the kernel sees in neighbouring windows is contiguous (a
+stride keeps every stride-th cell in a row of its own, a phase), so that a block of outputs, some
+filters by some neighbouring windows, is a matrix product whose right-hand rows begin wherever a
+table of the taps says. The adjoints are the same loops with other tables.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba import types
+
+from autograd.kernels._numba import compiled, parallel, prange, winograd
+from autograd.kernels._numba._calls import Compiled, call
+from autograd.kernels._numba._micro import VECTOR_BYTES, dots, tile4, tile6
+from autograd.kernels._settings import SETTINGS
+from autograd.kernels._threads import thread_count
+
+__all__ = ["conv", "conv_input_grad", "conv_weight_grad"]
+
+# Bytes of weights, and of input, that a core works on at a time; together they fill half of a
+# second-level cache.
+_WEIGHT_BYTES = 1 << 18
+_BUFFER_BYTES = 1 << 17
+# Strides with more residues than this are better scattered, as NumPy's form does.
+_MOST_RESIDUES = 9
+# Windows whose products with all taps are summed up before the sums are added to the gradient.
+_LEAST_WINDOWS = 512
+
+
+# One correlation in three axes, as numbers for the compiled loops.
+_PLAN = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            "images", "groups", "channels", "depth", "height", "width",  # channels of a group
+            "filters", "kernel_d", "kernel_h", "kernel_w",  # filters of a group
+            "out_d", "out_h", "out_w", "stride_d", "stride_h", "stride_w",
+            "before_d", "before_h", "before_w", "dilation_d", "dilation_h", "dilation_w",
+            "phases",  # rows of cells that are a stride apart, as far as taps read them
+            "pitch",  # cells of each
+            "block",  # channels that are worked on at a time
+            "rows",  # rows of windows that are worked on at a time
+            "lanes",  # numbers in a vector
+        )
+    ]
+)  # fmt: skip
+
+
+def _three(values: Any, fill: Any) -> tuple[Any, ...]:
+    return (fill,) * (3 - len(values)) + tuple(values)
+
+
+@lru_cache(maxsize=4096)
+def _plan(
+    images: int,
+    groups: int,
+    channels: int,
+    filters: int,
+    spatial: tuple[int, ...],
+    kernel: tuple[int, ...],
+    out: tuple[int, ...],
+    stride: tuple[int, ...],
+    before: tuple[int, ...],
+    dilation: tuple[int, ...],
+    itemsize: int,
+    windows: int,
+) -> Any:
+    """Choose how to cut a correlation into pieces; of about ``windows`` windows at least."""
+    spatial, kernel, out = _three(spatial, 1), _three(kernel, 1), _three(out, 1)
+    stride, before, dilation = _three(stride, 1), _three(before, 0), _three(dilation, 1)
+    taps = math.prod(kernel)
+    reach = (kernel[2] - 1) * dilation[2]
+    phases = min(stride[2], reach + 1)
+    pitch = out[2] + reach // stride[2]
+    most = max(1, _WEIGHT_BYTES // (filters * taps * itemsize), 64 // taps)
+    block = _even(channels, most)
+    step = 1 if kernel[1] == 1 else stride[1]
+    halo = (kernel[1] - 1) * dilation[1] + 1
+    row = block * kernel[0] * phases * pitch * itemsize
+    rows = max(1, (_BUFFER_BYTES // row - halo) // step + 1, -(-windows // out[2]))
+    numbers = (
+        images, groups, channels, *spatial, filters, *kernel, *out, *stride, *before, *dilation,
+        phases, pitch, block, _even(out[1], rows), VECTOR_BYTES // itemsize,
+    )  # fmt: skip
+    return np.array([numbers], _PLAN)
+
+
+def _even(count: int, most: int) -> int:
+    """The size of equal parts of at most so many."""
+    return -(-count // -(-count // min(count, most)))
+
+
+# ---------------------------------------------------------------------------------- the kernels
+
+
+def conv(
+    x: Any, weight: Any, stride: Any, padding: Any, dilation: Any, groups: int, bias: Any = None
+) -> Any:
+    """See :func:`autograd.kernels.conv`."""
+    if not (_serves(x, weight) if bias is None else _serves(x, weight, bias)):
+        return NotImplemented
+    kernel, spatial = weight.shape[2:], x.shape[2:]
+    out = tuple(
+        (n + b + a - (k - 1) * d - 1) // s + 1
+        for n, k, s, (b, a), d in zip(spatial, kernel, stride, padding, dilation)
+    )
+    if min(out) < 1:
+        return NotImplemented
+    images, channels, filters = len(x), weight.shape[1], len(weight) // groups
+    before = tuple([b for b, _ in padding])
+    x, weight = np.ascontiguousarray(x), np.ascontiguousarray(weight)
+    start = np.zeros(len(weight), x.dtype) if bias is None else np.ascontiguousarray(bias)
+    if _by_winograd(x.dtype, images, groups, channels, filters, kernel, out, stride, dilation):
+        result = winograd.correlate(x, weight, out, before, groups, start, False)
+        if result is not None:
+            return result
+    plan = _plan(
+        images, groups, channels, filters, spatial, kernel, out,
+        tuple(stride), before, tuple(dilation), x.itemsize, 1,
+    )  # fmt: skip
+    y = np.empty((images, len(weight), *out), x.dtype)
+    _correlate(
+        _correlate_share.address(x.dtype, _correlate_kinds),
+        x.reshape(-1), weight.reshape(-1), start, y.reshape(-1), plan,
+        _steps(_three(out, 1), (0, 0, 0), (1, 1, 1)), thread_count(),
+    )  # fmt: skip
+    return y
+
+
+def conv_input_grad(
+    g: Any, weight: Any, spatial: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    """See :func:`autograd.kernels.conv_input_grad`."""
+    if not _serves(g, weight) or math.prod(stride) > _MOST_RESIDUES or not math.prod(spatial):
+        return NotImplemented
+    kernel, out, spatial = weight.shape[2:], g.shape[2:], tuple(spatial)
+    images, channels, filters = len(g), weight.shape[1], len(weight) // groups
+    before = tuple([b for b, _ in padding])
+    g, weight = np.ascontiguousarray(g), np.ascontiguousarray(weight)
+    start = np.zeros(groups * channels, g.dtype)
+    if _by_winograd(g.dtype, images, groups, filters, channels, kernel, spatial, stride, dilation):
+        begin = tuple([2 - b for b in before])
+        result = winograd.correlate(g, weight, spatial, begin, groups, start, True)
+        if result is not None:
+            return result
+    parts = _residues(kernel, spatial, tuple(stride), before, tuple(dilation))
+    gx = (np.empty if parts.cover else np.zeros)((images, groups * channels, *spatial), g.dtype)
+    shape = (groups, filters, channels, math.prod(kernel))
+    whole, steps, threads = _three(spatial, 1), _three(stride, 1), thread_count()
+    for part in parts.parts:
+        taps = np.empty(groups * channels * filters * math.prod(part.kernel), g.dtype)
+        _turn(weight.reshape(-1), taps, shape, part.order, threads)
+        plan = _plan(
+            images, groups, filters, channels, out, part.kernel, part.out,
+            (1,) * len(kernel), part.before, part.dilation, g.itemsize, 1,
+        )  # fmt: skip
+        _correlate(
+            _correlate_share.address(g.dtype, _correlate_kinds),
+            g.reshape(-1), taps, start, gx.reshape(-1), plan,
+            _steps(whole, _three(part.first, 0), steps), threads,
+        )  # fmt: skip
+    return gx
+
+
+def conv_weight_grad(
+    g: Any, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Any:
+    """See :func:`autograd.kernels.conv_weight_grad`."""
+    if not _serves(g, x) or not math.prod(kernel):
+        return NotImplemented
+    kernel, out = tuple(kernel), g.shape[2:]
+    images, channels, filters = len(x), x.shape[1] // groups, g.shape[1] // groups
+    before = tuple([b for b, _ in padding])
+    g, x = np.ascontiguousarray(g), np.ascontiguousarray(x)
+    if _by_winograd(x.dtype, images, groups, channels, filters, kernel, out, stride, dilation):
+        result = winograd.weight_grad(g, x, before, groups)
+        if result is not None:
+            return result
+    plan = _plan(
+        images, groups, channels, filters, x.shape[2:], kernel, out,
+        tuple(stride), before, tuple(dilation), x.itemsize, _LEAST_WINDOWS,
+    )  # fmt: skip
+    threads = thread_count()
+    by_channels = channels >= 4 * threads and channels * math.prod(kernel) >= 16 * threads
+    copies = 1 if by_channels else threads
+    sums = np.zeros((copies, groups * filters, channels, *kernel), g.dtype)
+    _weigh(
+        _weigh_share.address(g.dtype, _weigh_kinds),
+        g.reshape(-1), x.reshape(-1), sums.reshape(-1), plan, by_channels, threads,
+    )  # fmt: skip
+    gw = sums[0] if copies == 1 else sums.sum(axis=0)
+    # Cells beside a row of windows are multiplied by 0, which is exact unless one is inf or nan.
+    with np.errstate(invalid="ignore", over="ignore"):
+        return gw if math.isfinite(gw.sum()) else NotImplemented
+
+
+def _by_winograd(
+    dtype: Any, images: int, groups: int, channels: int, filters: int,
+    kernel: Any, out: Any, stride: Any, dilation: Any,
+) -> bool:  # fmt: skip
+    """Whether a correlation is to go by Winograd's algorithm."""
+    return (
+        len(kernel) == 2
+        and kernel[0] == kernel[1] == 3
+        and dtype.char == "f"
+        and SETTINGS.convolution != "direct"
+        and max(*stride, *dilation) == 1
+        and (groups == 1 or channels % 16 == filters % 16 == 0)
+        and (
+            SETTINGS.convolution == "winograd"
+            or winograd.pays(images, channels, filters, groups, out)
+        )
+    )
+
+
+def _serves(*arrays: Any) -> bool:
+    dtype = arrays[0].dtype
+    return dtype.char in "fd" and all(
+        type(a) is np.ndarray and a.dtype == dtype and a.size for a in arrays
+    )
+
+
+def _steps(
+    whole: tuple[int, ...], first: tuple[int, ...], stride: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Where in an array of ``whole`` cells per channel results go: the first, and from there on."""
+    plane = math.prod(whole)
+    d, h, w = whole[1] * whole[2], whole[2], 1
+    start = first[0] * d + first[1] * h + first[2]
+    return (start, plane, d * stride[0], h * stride[1], w * stride[2])
+
+
+class _Part(NamedTuple):
+    """Cells of the input that are the same remainder modulo the stride: one correlation of g."""
+
+    first: tuple[int, ...]
+    out: tuple[int, ...]
+    kernel: tuple[int, ...]
+    before: tuple[int, ...]
+    dilation: tuple[int, ...]
+    order: Any  # the taps of the weight, in the order of this correlation
+
+
+class _Parts(NamedTuple):
+    parts: tuple[_Part, ...]
+    cover: bool  # whether they make up the whole input
+
+
+@lru_cache(maxsize=1024)
+def _residues(
+    kernel: tuple[int, ...],
+    spatial: tuple[int, ...],
+    stride: tuple[int, ...],
+    before: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> _Parts:
+    """Split the input by ``(cell + before) % stride``.
+
+    Cell ``i`` with ``i + before = q * stride + r`` meets tap ``t`` in window
+    ``q - t * dilation // stride``, provided ``t * dilation % stride == r``.
+    """
+    axes = []
+    for k, n, s, b, d in zip(kernel, spatial, stride, before, dilation):
+        axis = []
+        for r in range(s):
+            first = (r - b) % s
+            count = len(range(first, n, s))
+            taps = [t for t in range(k) if t * d % s == r]
+            if count:
+                reach = taps[-1] * d // s if taps else 0
+                axis.append((first, count, taps[::-1], reach - (first + b - r) // s))
+        axes.append((axis, d // math.gcd(s, d)))
+    parts = []
+    cover = True
+    for chosen in itertools.product(*(axis for axis, _ in axes)):
+        if not all(taps for _, _, taps, _ in chosen):
+            cover = False
+            continue
+        order = np.zeros(1, np.int64)
+        for k, (_, _, taps, _) in zip(kernel, chosen):
+            order = (order[:, None] * k + np.array(taps, np.int64)).reshape(-1)
+        parts.append(
+            _Part(
+                tuple(first for first, _, _, _ in chosen),
+                tuple(count for _, count, _, _ in chosen),
+                tuple(len(taps) for _, _, taps, _ in chosen),
+                tuple(begin for _, _, _, begin in chosen),
+                tuple(dilation for _, dilation in axes),
+                order,
+            )
+        )
+    return _Parts(tuple(parts), cover)
+
+
+# ------------------------------------------------------------------------------ compiled helpers
+
+_KIND = types.Array(numba.from_dtype(_PLAN), 1, "C", aligned=_PLAN.isalignedstruct)
+
+
+def _correlate_kinds(number: Any) -> tuple[Any, ...]:
+    array = types.Array(number, 1, "C")
+    n = types.int64
+    return (array, array, array, array, _KIND, types.UniTuple(n, 5), n, n)
+
+
+def _weigh_kinds(number: Any) -> tuple[Any, ...]:
+    array = types.Array(number, 1, "C")
+    return (array, array, array, _KIND, types.boolean, types.int64, types.int64)
+
+
+@compiled
+def _pack(x, base, buffer, at, channels, od, oh, rows, plan):
+    """Copy what ``rows`` rows of windows read, channel after channel, each with its padding."""
+    plane = plan.depth * plan.height * plan.width
+    phases, pitch, stride = plan.phases, plan.pitch, plan.stride_w
+    apart = plan.stride_h if plan.kernel_h == 1 else 1
+    for c in range(channels):
+        for a in range(plan.kernel_d):
+            d = od * plan.stride_d + a * plan.dilation_d - plan.before_d
+            for r in range(rows):
+                h = oh * plan.stride_h + r * apart - plan.before_h
+                if d < 0 or d >= plan.depth or h < 0 or h >= plan.height:
+                    for q in range(phases * pitch):
+                        buffer[at + q] = 0
+                    at += phases * pitch
+                    continue
+                row = base + c * plane + (d * plan.height + h) * plan.width
+                for p in range(phases):
+                    shift = p - plan.before_w  # position q holds cell q * stride + shift
+                    low = min(max(-(shift // stride), 0), pitch)
+                    high = max(min((plan.width - 1 - shift) // stride + 1, pitch), low)
+                    for q in range(low):
+                        buffer[at + q] = 0
+                    source = row + shift
+                    if stride == 1:
+                        for q in range(low, high):
+                            buffer[at + q] = x[source + q]
+                    else:
+                        for q in range(low, high):
+                            buffer[at + q] = x[source + q * stride]
+                    for q in range(high, pitch):
+                        buffer[at + q] = 0
+                    at += pitch
+
+
+@compiled
+def _taps(table, channels, rows, plan):
+    """Where in the buffer each tap of each channel reads for the first window."""
+    line = plan.phases * plan.pitch
+    k = 0
+    for c in range(channels):
+        for a in range(plan.kernel_d):
+            for i in range(plan.kernel_h):
+                row = ((c * plan.kernel_d + a) * rows + i * plan.dilation_h) * line
+                for j in range(plan.kernel_w):
+                    cell = j * plan.dilation_w
+                    phase, position = cell % plan.stride_w, cell // plan.stride_w
+                    table[k] = row + phase * plan.pitch + position
+                    k += 1
+
+
+@compiled
+def _rows_read(rows, plan):
+    """Rows of the input that so many rows of windows read."""
+    if plan.kernel_h == 1:
+        return rows
+    return (rows - 1) * plan.stride_h + (plan.kernel_h - 1) * plan.dilation_h + 1
+
+
+@compiled
+def _product(a, a0, a_row, filters, b, taps, depth, vectors, count, c, c0, c_row, start, s0, more):
+    """Some filters by ``count`` vectors of windows, each read, stored, and as wide, as told."""
+    for v in range(0, count, 2):
+        u = min(v + 1, count - 1)
+        b0, b1 = vectors[v, 0], vectors[u, 0]
+        at0, at1 = c0 + vectors[v, 1], c0 + vectors[u, 1]
+        w0, w1 = vectors[v, 2], vectors[u, 2]
+        i = 0
+        while i < filters:
+            left = filters - i
+            if left > 8 or left == 6 or left == 5:
+                tile6(a, a0 + i * a_row, a_row, 1, min(left, 6), b, b0, b1, taps, 0, depth,
+                      c, at0 + i * c_row, at1 + i * c_row, c_row, w0, w1, start, s0 + i,
+                      more)  # fmt: skip
+                i += 6
+            else:
+                tile4(a, a0 + i * a_row, a_row, 1, min(left, 4), b, b0, b1, taps, 0, depth,
+                      c, at0 + i * c_row, at1 + i * c_row, c_row, w0, w1, start, s0 + i,
+                      more)  # fmt: skip
+                i += 4
+
+
+@compiled
+def _turn_share(weight, out, shape, order, thread, threads):
+    groups, filters, channels, taps = shape
+    kept = order.size
+    total = groups * channels
+    for gc in range(total * thread // threads, total * (thread + 1) // threads):
+        g, c = gc // channels, gc % channels
+        at = gc * filters * kept
+        for o in range(filters):
+            source = ((g * filters + o) * channels + c) * taps
+            for t in range(kept):
+                out[at + t] = weight[source + order[t]]
+            at += kept
+
+
+@parallel
+def _turn(weight, out, shape, order, threads):
+    """The weight with input and output exchanged, and its taps in another order."""
+    for thread in prange(threads):
+        _turn_share(weight, out, shape, order, np.int64(thread), threads)
+
+
+@Compiled
+def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
+    """One thread's share of :func:`_correlate`: some rows of windows, or some filters."""
+    plan = plans[0]
+    first, y_channel, y_depth, y_height, y_width = steps
+    filters, channels, lanes = plan.filters, plan.channels, plan.lanes
+    taps = plan.kernel_d * plan.kernel_h * plan.kernel_w
+    line = plan.phases * plan.pitch
+    down = line if plan.kernel_h == 1 else plan.stride_h * line
+    pieces = -(-plan.out_h // plan.rows)
+    units = plan.images * plan.out_d * pieces
+    read = _rows_read(plan.rows, plan)
+    wide = -(-plan.out_w // lanes)
+    by_rows = units >= 4 * threads or units % threads == 0
+    # Where results are not stored at once, or are not complete at once, they are collected first.
+    aside = y_width != 1 or y_height != plan.out_w or plan.block < channels
+    plane = plan.depth * plan.height * plan.width
+    low, high, begin, end = 0, filters, 0, units
+    if by_rows:
+        begin, end = units * thread // threads, units * (thread + 1) // threads
+    else:
+        low, high = filters * thread // threads, filters * (thread + 1) // threads
+    if low == high or begin == end:
+        return
+    buffer = np.zeros(plan.block * plan.kernel_d * read * line + 2 * lanes, x.dtype)
+    table = np.empty(plan.block * taps, np.int64)
+    vectors = np.empty((plan.rows * wide, 3), np.int64)
+    span = plan.rows * wide * lanes
+    collected = np.empty((high - low) * span if aside else 1, x.dtype)
+    target = collected if aside else y
+    made = -1
+    for unit in range(begin, end):
+        piece, slab = unit % pieces, unit // pieces
+        n, od = slab // plan.out_d, slab % plan.out_d
+        oh = piece * plan.rows
+        rows = min(plan.rows, plan.out_h - oh)
+        if rows != made:
+            made = rows
+            read = _rows_read(rows, plan)
+            _taps(table, plan.block, read, plan)
+            k = 0
+            for r in range(rows):
+                for s in range(0, plan.out_w, lanes):
+                    vectors[k, 0] = r * down + s
+                    if aside:
+                        vectors[k, 1] = k * lanes
+                        vectors[k, 2] = lanes
+                    else:
+                        # A vector may run over into the next row, which is written later.
+                        here = r * plan.out_w + s
+                        over = here + lanes <= rows * plan.out_w
+                        vectors[k, 1] = here
+                        vectors[k, 2] = lanes if over else plan.out_w - s
+                    k += 1
+        for group in range(plan.groups):
+            c_first = (n * plan.groups + group) * channels
+            f_first = group * filters + low
+            to = first + (n * plan.groups * filters + f_first) * y_channel
+            to += od * y_depth + oh * y_height
+            for c in range(0, channels, plan.block):
+                part = min(plan.block, channels - c)
+                _pack(x, (c_first + c) * plane, buffer, np.int64(0), part, od, oh, read, plan)
+                _product(weight, (f_first * channels + c) * taps, channels * taps, high - low,
+                         buffer, table, part * taps, vectors, rows * wide,
+                         target, 0 if aside else to, span if aside else y_channel,
+                         start, f_first, c > 0)  # fmt: skip
+            if aside:
+                for f in range(high - low):
+                    for r in range(rows):
+                        source = f * span + r * wide * lanes
+                        at = to + f * y_channel + r * y_height
+                        if y_width == 1:
+                            for s in range(plan.out_w):
+                                y[at + s] = collected[source + s]
+                        else:
+                            for s in range(plan.out_w):
+                                y[at + s * y_width] = collected[source + s]
+
+
+@parallel
+def _correlate(address, x, weight, start, y, plans, steps, threads):
+    """Write a correlation to cells of ``y``; it begins with ``start``, one number per filter."""
+    for thread in prange(threads):
+        call(address, (x, weight, start, y, plans, steps, np.int64(thread), threads))
+
+
+@Compiled
+def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
+    """One thread's share of :func:`_weigh`: some channels, or some rows of windows."""
+    plan = plans[0]
+    filters, channels, lanes = plan.filters, plan.channels, plan.lanes
+    taps = plan.kernel_d * plan.kernel_h * plan.kernel_w
+    line = plan.phases * plan.pitch
+    down = line if plan.kernel_h == 1 else plan.stride_h * line
+    pieces = -(-plan.out_h // plan.rows)
+    slabs = plan.images * plan.out_d
+    # Small images are taken several at a time.
+    many = max(1, _LEAST_WINDOWS // (plan.out_h * plan.out_w)) if pieces == 1 else 1
+    units = -(-slabs // many) if pieces == 1 else slabs * pieces
+    wide = -(-plan.out_w // lanes)
+    plane, out_plane = plan.depth * plan.height * plan.width, plan.out_d * plan.out_h * plan.out_w
+    size = plan.groups * filters * channels * taps
+    low, high, begin, end = 0, channels, 0, units
+    own = 0
+    if by_channels:
+        low, high = channels * thread // threads, channels * (thread + 1) // threads
+    else:
+        begin, end = units * thread // threads, units * (thread + 1) // threads
+        own = thread * size
+    if low == high or begin == end:
+        return
+    block = min(plan.block, high - low)
+    read = _rows_read(plan.rows, plan)
+    slot = block * plan.kernel_d * read * line
+    buffer = np.zeros(many * slot + 2 * lanes, x.dtype)
+    table = np.empty(block * taps, np.int64)
+    span = many * plan.rows * wide * lanes
+    cotangent = np.zeros(filters * span, g.dtype)
+    left = np.empty(span // lanes, np.int64)
+    right = np.empty(span // lanes, np.int64)
+    for unit in range(begin, end):
+        piece = unit % pieces
+        slab = unit // pieces * many
+        oh = piece * plan.rows
+        rows = min(plan.rows, plan.out_h - oh)
+        read = _rows_read(rows, plan)
+        _taps(table, block, read, plan)
+        last = min(slab + many, slabs)
+        k = 0
+        for s in range(slab, last):
+            for r in range(rows):
+                for v in range(wide):
+                    left[k] = k * lanes
+                    right[k] = (s - slab) * slot + r * down + v * lanes
+                    k += 1
+        for group in range(plan.groups):
+            for s in range(slab, last):
+                n, od = s // plan.out_d, s % plan.out_d
+                source = (n * plan.groups + group) * filters * out_plane
+                source += (od * plan.out_h + oh) * plan.out_w
+                for f in range(filters):
+                    at = f * span + (s - slab) * rows * wide * lanes
+                    for r in range(rows):
+                        for q in range(plan.out_w):
+                            cotangent[at + q] = g[source + q + r * plan.out_w]
+                        at += wide * lanes
+                    source += out_plane
+            for c in range(low, high, block):
+                part = min(block, high - c)
+                for s in range(slab, last):
+                    n, od = s // plan.out_d, s % plan.out_d
+                    base = ((n * plan.groups + group) * channels + c) * plane
+                    _pack(x, base, buffer, (s - slab) * slot, part, od, oh, read, plan)
+                to = own + (group * filters * channels + c) * taps
+                for t in range(0, part * taps, 4):
+                    for f in range(0, filters, 3):
+                        dots(cotangent, f * span, span, min(3, filters - f),
+                             buffer, table, t, min(4, part * taps - t), left, right, k,
+                             gw, to + f * channels * taps + t, channels * taps)  # fmt: skip
+
+
+@parallel
+def _weigh(address, g, x, gw, plans, by_channels, threads):
+    """Add up the gradient of the weight: for each thread its channels, or a copy of its own."""
+    for thread in prange(threads):
+        call(address, (g, x, gw, plans, by_channels, np.int64(thread), threads))

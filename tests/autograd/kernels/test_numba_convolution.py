@@ -1,0 +1,203 @@
+"""Compiled convolution gives what the NumPy kernels give."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("numba")
+
+from autograd import kernels
+from autograd.kernels._numba import convolution as compiled
+from autograd.kernels._numba import start
+from autograd.kernels._settings import SETTINGS
+
+if start() is not None:
+    pytest.skip("no thread pool for compiled kernels", allow_module_level=True)
+
+
+class Plain:
+    """The kernels as written in NumPy."""
+
+    conv = staticmethod(inspect.unwrap(kernels.conv))
+    conv_input_grad = staticmethod(inspect.unwrap(kernels.conv_input_grad))
+    conv_weight_grad = staticmethod(inspect.unwrap(kernels.conv_weight_grad))
+
+
+@pytest.fixture(autouse=True)
+def direct(monkeypatch):
+    monkeypatch.setattr(SETTINGS, "convolution", "direct")
+
+
+class Case:
+    """Arguments of a convolution and of its adjoints."""
+
+    def __init__(
+        self, images, groups, channels, filters, spatial, kernel, stride, padding, dilation,
+        dtype=np.float32, seed=0,
+    ):  # fmt: skip
+        random = np.random.default_rng(seed)
+        self.spatial, self.kernel, self.dtype = spatial, kernel, dtype
+        self.out = kernels.conv_output_shape(spatial, kernel, stride, padding, dilation)
+        self.settings = (stride, padding, dilation, groups)
+        shapes = (
+            (images, groups * channels, *spatial),
+            (groups * filters, channels, *kernel),
+            (images, groups * filters, *self.out),
+            (groups * filters,),
+        )
+        self.x, self.w, self.g, self.bias = (
+            random.standard_normal(shape).astype(dtype) for shape in shapes
+        )
+
+    def by(self, module: Any) -> list[Any]:
+        """Output, and gradients of input and weight."""
+        return [
+            module.conv(self.x, self.w, *self.settings, self.bias),
+            module.conv_input_grad(self.g, self.w, self.spatial, *self.settings),
+            module.conv_weight_grad(self.g, self.x, self.kernel, *self.settings),
+        ]
+
+    def check(self, tolerance: float = 3, served: bool = True) -> None:
+        """Compare with NumPy's form; errors are in units of the last place of the largest sum of
+        magnitudes."""
+        magnitudes = copy.copy(self)
+        for name in ("x", "w", "g", "bias"):
+            setattr(magnitudes, name, np.abs(getattr(self, name)))
+        limit = tolerance * np.finfo(self.dtype).eps
+        outputs = self.by(compiled)
+        SETTINGS.convolution = "direct"
+        for ours, numpys, most in zip(outputs, self.by(Plain), magnitudes.by(Plain), strict=True):
+            if ours is NotImplemented and not served:
+                continue
+            assert ours.shape == numpys.shape
+            assert ours.dtype == numpys.dtype
+            assert np.abs(ours - numpys).max(initial=0) <= limit * most.max(initial=0)
+
+
+@st.composite
+def cases(draw):
+    axes = draw(st.integers(1, 3))
+
+    def each(low, high):
+        return tuple(draw(st.integers(low, high)) for _ in range(axes))
+
+    kernel, stride, dilation = each(1, 4), each(1, 3), each(1, 3)
+    padding = tuple(zip(each(0, 5), each(0, 5), strict=True))
+    fit = [
+        max(1, (k - 1) * d + 1 - sum(p)) for k, d, p in zip(kernel, dilation, padding, strict=True)
+    ]
+    spatial = tuple(n + draw(st.integers(0, 20 if axes < 3 else 6)) for n in fit)
+    return Case(
+        draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(st.integers(1, 9)),
+        draw(st.integers(1, 13)), spatial, kernel, stride, padding, dilation,
+        draw(st.sampled_from([np.float32, np.float64])), draw(st.integers(0, 9)),
+    )  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None)
+@given(cases())
+def test_direct(case):
+    case.check(served=False)
+
+
+ONE, SAME = (1, 1), ((1, 1), (1, 1))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(4, 1, 1, 6, (28, 28), (5, 5), ONE, ((2, 2), (2, 2)), ONE),
+        Case(3, 1, 6, 16, (14, 14), (5, 5), ONE, ((0, 0), (0, 0)), ONE),
+        Case(2, 1, 70, 130, (9, 9), (3, 3), ONE, SAME, ONE),
+        Case(1, 1, 200, 40, (12, 40), (3, 3), (2, 2), SAME, ONE),
+        Case(1, 1, 3, 64, (60, 60), (7, 7), (2, 2), ((3, 3), (3, 3)), ONE),
+        Case(2, 1, 64, 32, (8, 8), (1, 1), (2, 2), ((0, 0), (0, 0)), ONE),
+        Case(2, 1, 64, 32, (7, 7), (1, 1), ONE, ((0, 0), (0, 0)), ONE),
+        Case(2, 32, 1, 1, (14, 14), (3, 3), ONE, SAME, ONE),
+        Case(2, 8, 1, 2, (15, 15), (3, 3), (2, 2), SAME, ONE),
+        Case(1, 1, 20, 20, (300,), (9,), (1,), ((4, 4),), (1,)),
+        Case(1, 2, 4, 4, (5, 9, 9), (3, 3, 3), (1, 1, 1), (*SAME, (1, 1)), (1, 1, 1)),
+    ],
+    ids=lambda case: f"{case.x.shape}-{case.w.shape}",
+)
+def test_layers_of_networks(case):
+    case.check()
+
+
+@st.composite
+def winograd_cases(draw):
+    groups = draw(st.sampled_from([1, 1, 2]))
+    channels, filters = (
+        draw(st.sampled_from([16, 32])) if groups == 2 else draw(st.integers(1, 40))
+        for _ in range(2)
+    )
+    padding = tuple((draw(st.integers(0, 3)), draw(st.integers(0, 3))) for _ in range(2))
+    return Case(
+        draw(st.integers(1, 4)), groups, channels, filters,
+        (draw(st.integers(3, 30)), draw(st.integers(3, 40))), (3, 3), ONE, padding, ONE,
+    )  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(winograd_cases())
+def test_winograd(case):
+    SETTINGS.convolution = "winograd"  # the fixture above puts it back
+    case.check(tolerance=30)
+
+
+@pytest.mark.parametrize("how", ["direct", "winograd"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_what_is_not_finite_stays_where_it_is(how, value, monkeypatch):
+    case = Case(2, 1, 16, 16, (13, 11), (3, 3), ONE, SAME, ONE)
+    case.x[1, 3, 4, 5] = value
+    case.g[0, 2, 12, 10] = value
+    exact = Plain.conv(case.x, case.w, *case.settings, case.bias)
+    exact_input_grad = Plain.conv_input_grad(case.g, case.w, case.spatial, *case.settings)
+    monkeypatch.setattr(SETTINGS, "convolution", how)
+    ours = compiled.conv(case.x, case.w, *case.settings, case.bias)
+    np.testing.assert_allclose(ours, exact, rtol=1e-3, atol=1e-3)
+    ours = compiled.conv_input_grad(case.g, case.w, case.spatial, *case.settings)
+    np.testing.assert_allclose(ours, exact_input_grad, rtol=1e-3, atol=1e-3)
+    assert compiled.conv_weight_grad(case.g, case.x, case.kernel, *case.settings) is NotImplemented
+
+
+def test_double_precision_is_never_by_winograd(monkeypatch):
+    monkeypatch.setattr(SETTINGS, "convolution", "winograd")
+    Case(2, 1, 16, 16, (16, 16), (3, 3), ONE, SAME, ONE, np.float64).check()
+
+
+def test_arrays_that_are_not_contiguous():
+    case = Case(2, 1, 5, 7, (9, 8), (3, 3), ONE, SAME, ONE)
+    expected = case.by(compiled)
+    case.x = np.asfortranarray(case.x)
+    case.w = case.w[::-1][::-1].copy("F")
+    case.g = np.asfortranarray(case.g)
+    for ours, before in zip(case.by(compiled), expected, strict=True):
+        np.testing.assert_array_equal(ours, before)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.complex128, np.float16])
+def test_other_numbers_are_left_to_numpy(dtype):
+    case = Case(1, 1, 2, 2, (4, 4), (3, 3), ONE, SAME, ONE, dtype)
+    assert all(ours is NotImplemented for ours in case.by(compiled))
+
+
+def test_nothing_to_convolve():
+    case = Case(0, 1, 2, 3, (4, 4), (3, 3), ONE, SAME, ONE)
+    assert all(ours is NotImplemented for ours in case.by(compiled))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_any_number_of_threads(threads, monkeypatch):
+    monkeypatch.setattr(SETTINGS, "threads", threads)
+    Case(2, 1, 24, 20, (9, 17), (3, 3), ONE, SAME, ONE).check()
+    Case(1, 1, 3, 20, (9, 17), (3, 3), ONE, SAME, ONE).check()
+    monkeypatch.setattr(SETTINGS, "convolution", "winograd")
+    Case(3, 1, 24, 20, (9, 17), (3, 3), ONE, SAME, ONE).check(tolerance=30)
