@@ -6,13 +6,14 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any
 
 from autograd.kernels._blas import one_blas_thread, openblas
 from autograd.kernels._settings import SETTINGS
 
-__all__ = ["cores", "in_threads", "thread_count"]
+__all__ = ["cores", "in_shares", "in_threads", "thread_count"]
 
 
 def cores() -> int:
@@ -131,3 +132,10 @@ def in_threads(work: Callable[[Any], None], pieces: Sequence[Any]) -> None:
                     errors.append(error)
         if errors:
             raise errors[0]
+
+
+def in_shares(work: Callable[[list[Any]], None], pieces: list[Any]) -> None:
+    """Call ``work`` once on each thread, with its equal share of the pieces, in order."""
+    threads = min(thread_count(), len(pieces))
+    bounds = [len(pieces) * i // threads for i in range(threads + 1)]
+    in_threads(work, [pieces[i:j] for i, j in pairwise(bounds)])

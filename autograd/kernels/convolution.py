@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike
 
 from autograd.kernels import winograd
 from autograd.kernels._settings import SETTINGS
-from autograd.kernels._threads import in_threads, thread_count
+from autograd.kernels._threads import in_shares, in_threads, thread_count
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array, Index, Ints, Padding, each_tap, trailing
 
@@ -44,6 +44,11 @@ _MIN_INNERMOST = 8
 # as much as this many filters' multiplications with it.
 _SHARED = 1 << 23
 _COLUMN_COST = 16
+# A gradient of fewer weights than this is computed transposed.
+_TRANSPOSED = 1 << 16
+# Outputs are computed in pieces of about this many bytes, before the padding between them is left
+# out.
+_OUTPUT_BYTES = 1 << 22
 # From this many positions on, one product per image beats gathering several images.
 _MIN_POINTWISE = 64
 
@@ -142,10 +147,10 @@ def conv_input_grad(
     gx = np.empty((g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight))
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     before = [b for b, _ in padding]
-    if _serves_winograd(g, w.swapaxes(1, 2), gx, stride, dilation):
-        flipped = w.swapaxes(1, 2)[..., ::-1, ::-1]
-        if _by_winograd(g, flipped, gx, [2 - b for b in before]):
-            return gx
+    if _serves_winograd(g, w.swapaxes(1, 2), gx, stride, dilation) and _by_winograd(
+        g, w, gx, [2 - b for b in before], adjoint=True
+    ):
+        return gx
     if _prefers_scatter(g, w):
         _scatter(g, w, gx, stride, before, dilation)
         return gx
@@ -200,32 +205,42 @@ def conv_weight_grad(
             w[i] = winograd.correlate_weight_grad(g[:, outs], x[:, cells], before)
         if np.isfinite(w).all():
             return w.reshape(groups * filters, channels, *kernel)
-    sums = []
+    # BLAS prefers the long axis first; but what is large takes long to transpose.
+    transposed = depth > filters and depth * filters < _TRANSPOSED
+    sums: list[Array] = []
 
-    def work(share: _Share) -> None:
+    def work(shares: list[_Share]) -> None:
+        total = np.zeros(
+            (groups, depth, filters) if transposed else (groups, filters, depth), dtype
+        )
+        total = total.swapaxes(1, 2) if transposed else total
+        for share in shares:
+            add(share, total)
+        sums.append(total)
+
+    def add(share: _Share, total: Array) -> None:
         part = share.of(g)
         starts = [before[0] - share.first * stride[0], *before[1:]]
         axes = _axes(x.shape[2:], part.shape[2:], kernel, stride, starts, dilation)
-        total = np.zeros((groups, depth, filters), dtype)  # transposed: BLAS is faster so
         term = np.empty_like(total)
         for images, rows in _batches(len(part), x.shape[1], axes, dtype):
             rows.load(x[share.images][images])
-            cotangent = rows.spread(part[images]).reshape(groups, filters, -1).swapaxes(1, 2)
+            cotangent = rows.spread(part[images]).reshape(groups, filters, -1)
             for at, cols in rows.columns():
-                np.matmul(cols.reshape(groups, depth, -1), cotangent[:, at], out=term)
+                cols = cols.reshape(groups, depth, -1).swapaxes(1, 2)
+                np.matmul(cotangent[..., at], cols, out=term)
                 np.add(total, term, out=total)
-        sums.append(total)
 
     if not (g.size and x.size and depth):
         return np.zeros((groups * filters, channels, *kernel), dtype)
     # Positions that belong to no window have cotangent 0. That is exact, unless they meet an inf or
     # a nan, which is found out below.
     with np.errstate(invalid="ignore"):
-        in_threads(work, _shares(g.shape, depth, filters))
+        in_shares(work, _shares(g.shape, depth, filters, dtype.itemsize))
         gw = sum(sums[1:], sums[0])
     if gw.dtype.kind in "fc" and not np.isfinite(gw).all():
         return _weight_grad_by_tap(g, x, kernel, stride, padding, dilation, groups)
-    return np.ascontiguousarray(gw.swapaxes(1, 2)).reshape(groups * filters, channels, *kernel)
+    return np.ascontiguousarray(gw).reshape(groups * filters, channels, *kernel)
 
 
 # ------------------------------------------------------------------------ im2col, as in textbooks
@@ -541,7 +556,11 @@ def _correlate(
         _correlate_pointwise(x, matrix, y, bias)
         return
 
-    def work(share: _Share) -> None:
+    def work(shares: list[_Share]) -> None:
+        for share in shares:
+            correlate(share)
+
+    def correlate(share: _Share) -> None:
         part = share.of(y)
         starts = [before[0] - share.first * stride[0], *before[1:]]
         axes = _axes(x.shape[2:], part.shape[2:], kernel, stride, starts, dilation)
@@ -558,7 +577,7 @@ def _correlate(
             else:
                 np.add(found, bias, out=part[images])
 
-    in_threads(work, _shares(y.shape, matrix.shape[2], filters))
+    in_shares(work, _shares(y.shape, matrix.shape[2], filters, y.itemsize))
 
 
 def _correlate_pointwise(x: Array, matrix: Array, y: Array, bias: Array | None) -> None:
@@ -582,7 +601,7 @@ def _correlate_pointwise(x: Array, matrix: Array, y: Array, bias: Array | None) 
 
 
 class _Share(NamedTuple):
-    """What one thread computes of some outputs: a few images, or a few of their rows."""
+    """Some of the outputs: a few images, or a few rows of one."""
 
     images: slice
     first: int  # row of the outputs, on the first spatial axis
@@ -592,16 +611,33 @@ class _Share(NamedTuple):
         return y[self.images, :, self.first : self.last]
 
 
-def _shares(shape: Ints, depth: int, filters: int, by_rows: bool = True) -> list[_Share]:
-    """Share out outputs of a ``shape``, each of which is a sum over ``depth`` products."""
+def _shares(shape: Ints, depth: int, filters: int, itemsize: int) -> list[_Share]:
+    """Cut up outputs of a ``shape``, each of which is a sum over ``depth`` products.
+
+    There are as many shares as threads, or more where a single image's outputs are many.
+    """
     images, _, rows, *_ = shape
-    size = math.prod(shape)
-    threads = _threads_for(size * depth + size // filters * depth * _COLUMN_COST)
-    if images >= threads or not by_rows:
+    threads = _threads_for(_multiplications(shape, depth, filters))
+    size = math.prod(shape[1:]) * itemsize
+    if size > 2 * _OUTPUT_BYTES:
+        several = -(-size // _OUTPUT_BYTES)
+    elif images >= threads:
         bounds = [images * i // threads for i in range(threads + 1)]
-        return [_Share(slice(i, j), 0, rows) for i, j in pairwise(bounds) if i < j]
-    bounds = [rows * i // threads for i in range(threads + 1)]
-    return [_Share(slice(0, images), i, j) for i, j in pairwise(bounds) if i < j]
+        return [_Share(slice(i, j), 0, rows) for i, j in pairwise(bounds)]
+    else:
+        several = threads
+    bounds = [rows * i // several for i in range(several + 1)]
+    if size <= 2 * _OUTPUT_BYTES:
+        return [_Share(slice(0, images), i, j) for i, j in pairwise(bounds) if i < j]
+    return [
+        _Share(slice(n, n + 1), i, j) for n in range(images) for i, j in pairwise(bounds) if i < j
+    ]
+
+
+def _multiplications(shape: Ints, depth: int, filters: int) -> int:
+    """What it costs to compute outputs of a ``shape``, columns included."""
+    size = math.prod(shape)
+    return size * depth + size // filters * depth * _COLUMN_COST
 
 
 def _threads_for(work: int) -> int:
@@ -634,11 +670,19 @@ def _serves_winograd(x: Array, w: Array, y: Array, stride: Ints, dilation: Ints)
     return SETTINGS.convolution == "winograd" or winograd.pays(len(x), w.shape[1:], y.shape[2:])
 
 
-def _by_winograd(x: Array, w: Array, y: Array, before: Ints, bias: Array | None = None) -> bool:
+def _by_winograd(
+    x: Array,
+    w: Array,
+    y: Array,
+    before: Ints,
+    bias: Array | None = None,
+    adjoint: bool = False,
+) -> bool:
     """`_correlate` by Winograd's tiles; False where the numbers are not finite (or huge)."""
-    for i, (cells, outs) in enumerate(_blocks(len(w), w.shape[2], w.shape[1])):
+    channels, filters = (w.shape[1], w.shape[2]) if adjoint else (w.shape[2], w.shape[1])
+    for i, (cells, outs) in enumerate(_blocks(len(w), channels, filters)):
         added = None if bias is None else bias[outs]
-        if not winograd.correlate(x[:, cells], w[i], y[:, outs], before, added):
+        if not winograd.correlate(x[:, cells], w[i], y[:, outs], before, added, adjoint):
             return False
     return True
 
@@ -653,10 +697,13 @@ def _blocks(groups: int, channels: int, filters: int) -> Iterator[tuple[slice, s
 
 
 def _prefers_scatter(g: Array, w: Array) -> bool:
-    """Whether there are so many filters to so few channels that columns of ``g`` cost too much."""
+    """Whether columns of ``g`` cost too much: there are many filters to few channels, or to so few
+    windows that reversing the kernels would take as long."""
     _, filters, channels, *kernel = w.shape
-    many = filters > 2 * channels and math.prod(kernel) > 1
-    return many and g.size > 0 and w.size > 0 and bool(np.isfinite(w).all())
+    if math.prod(kernel) == 1 or not g.size or not w.size:
+        return False
+    many = filters > 2 * channels or len(g) * math.prod(g.shape[2:]) < 4 * filters
+    return many and bool(np.isfinite(w).all())
 
 
 def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation: Ints) -> None:
@@ -667,11 +714,11 @@ def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation
     window have cotangent 0, and their products with it must be 0 too.
     """
     groups, filters, _, *kernel = w.shape
-    matrix = np.ascontiguousarray(w.reshape(groups, filters, -1).swapaxes(1, 2), gx.dtype)
+    matrix = np.ascontiguousarray(w.reshape(groups, filters, -1), gx.dtype).swapaxes(1, 2)
     axes = _axes(gx.shape[2:], g.shape[2:], kernel, stride, before, dilation)
 
-    def work(share: _Share) -> None:
-        cotangents, part = g[share.images], gx[share.images]
+    def work(images: slice) -> None:
+        cotangents, part = g[images], gx[images]
         part[...] = 0
         for images, rows in _batches(len(part), gx.shape[1], axes, gx.dtype):
             cotangent = rows.spread(cotangents[images]).reshape(groups, filters, -1)
@@ -679,7 +726,9 @@ def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation
                 np.matmul(matrix, cotangent[..., at], out=cols.reshape(groups, matrix.shape[1], -1))
             rows.unload(part[images])
 
-    in_threads(work, _shares(g.shape, matrix.shape[1], filters, by_rows=False))
+    threads = min(len(g), _threads_for(_multiplications(g.shape, matrix.shape[1], filters)))
+    bounds = [len(g) * i // threads for i in range(threads + 1)]
+    in_threads(work, [slice(i, j) for i, j in pairwise(bounds)])
 
 
 class _Residue(NamedTuple):

@@ -22,13 +22,11 @@ convolution: 3e-7 to 1e-6).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from autograd.kernels._threads import in_threads, thread_count
+from autograd.kernels._threads import in_shares, thread_count
 from autograd.kernels._windows import Array, Ints
 
 __all__ = ["correlate", "correlate_weight_grad", "pays"]
@@ -68,6 +66,7 @@ def _of_planes(matrix: Array) -> Array:
 
 # Chosen for accuracy: with the usual 0, ±1, ±2 errors are four times as large.
 _OUTPUTS, _CELLS, _TAPS = map(_of_planes, _transforms((0.0, 0.625, -0.625, 1.5, -1.5)))
+_TAPS_REVERSED = np.ascontiguousarray(_TAPS[:, ::-1])
 # A bias comes in as one more row of values that counts once in every output.
 _OUTPUTS_AND_BIAS = np.concatenate([_OUTPUTS, np.ones((16, 1), np.float32)], axis=1)
 
@@ -88,7 +87,14 @@ def pays(images: int, weight: Ints, out: Ints) -> bool:
     return min(weight[:2]) >= 16 and images * rows * columns >= 32 and filled > 0.4
 
 
-def correlate(x: Array, w: Array, y: Array, before: Ints, bias: Array | None = None) -> bool:
+def correlate(
+    x: Array,
+    w: Array,
+    y: Array,
+    before: Ints,
+    bias: Array | None = None,
+    adjoint: bool = False,
+) -> bool:
     """Write into ``y`` the correlation of ``x`` with 3 by 3 kernels, read as 0 outside its bounds.
 
     Args:
@@ -97,14 +103,19 @@ def correlate(x: Array, w: Array, y: Array, before: Ints, bias: Array | None = N
         y: outputs, ``(N, O, OH, OW)``; any view that can be written to.
         before: window 0 starts at cell ``-before``, per axis; cells are left out where negative.
         bias: ``(O,)``, added to the outputs.
+        adjoint: whether ``w`` is ``(C, O, 3, 3)``, and its taps are meant in reverse, as in the
+            gradient with respect to the input.
 
     Returns:
         Whether ``y`` is what it should be. It is not where numbers are infinite, NaN or huge: those
         reach all outputs of a tile, even the ones that do not read them.
     """
-    filters, channels = w.shape[:2]
-    taps = np.ascontiguousarray(w.transpose(2, 3, 1, 0), np.float32).reshape(9, -1)
-    kernels = np.matmul(_TAPS, taps).reshape(36, channels, filters)
+    # All transposed operands below are left to BLAS, which takes them as they are.
+    taps = w.reshape(-1, 9).T
+    kernels = np.matmul(_TAPS_REVERSED if adjoint else _TAPS, taps).reshape(36, *w.shape[:2])
+    if not adjoint:
+        kernels = kernels.swapaxes(1, 2)
+    channels, filters = kernels.shape[1:]
     finite = True
 
     def work(pieces: list[_Piece]) -> None:
@@ -129,7 +140,7 @@ def correlate(x: Array, w: Array, y: Array, before: Ints, bias: Array | None = N
                 into[...] = tiles.plane[:, rows, : into.shape[3]].transpose(0, 3, 1, 2)
 
     with np.errstate(invalid="ignore", over="ignore"):
-        _share(work, _pieces(y.shape, channels, filters))
+        in_shares(work, _pieces(y.shape, channels, filters))
     return finite
 
 
@@ -145,11 +156,11 @@ def correlate_weight_grad(g: Array, x: Array, before: Ints) -> Array:
         ``(O, C, 3, 3)``; as in `correlate`, numbers that are not finite reach too far.
     """
     filters, channels = g.shape[1], x.shape[1]
-    sums = []
+    sums: list[Array] = []
 
     def work(pieces: list[_Piece]) -> None:
-        total = np.zeros((36, channels, filters), np.float32)
-        term = np.empty_like(total)
+        total = np.empty((36, filters, channels), np.float32)
+        term = total
         tiles: _Tiles | None = None
         for piece in pieces:
             tiles = _Tiles.of(piece, channels, filters, tiles)
@@ -159,17 +170,18 @@ def correlate_weight_grad(g: Array, x: Array, before: Ints) -> Array:
             flat = tiles.spare_flat()
             flat.reshape(tiles.by_tile.shape)[...] = tiles.by_tile
             np.matmul(_OUTPUTS.T, flat, out=tiles.outputs.reshape(36, -1))
-            np.matmul(cells.swapaxes(1, 2), tiles.outputs, out=term)
-            np.add(total, term, out=total)
+            np.matmul(tiles.outputs.swapaxes(1, 2), cells, out=term)
+            if term is total:
+                term = np.empty_like(total)
+            else:
+                np.add(total, term, out=total)
         sums.append(total)
 
     with np.errstate(invalid="ignore", over="ignore"):
-        _share(work, _pieces(g.shape, channels, filters, least=128))
+        in_shares(work, _pieces(g.shape, channels, filters, least=128))
         for other in sums[1:]:
             sums[0] += other
-        taps = np.matmul(_TAPS.T, sums[0].reshape(36, -1))
-    gw = taps.reshape(3, 3, channels, filters).transpose(3, 2, 0, 1)
-    return np.ascontiguousarray(gw)
+        return np.matmul(sums[0].reshape(36, -1).T, _TAPS).reshape(filters, channels, 3, 3)
 
 
 # ------------------------------------------------------------------------------ piece by piece
@@ -204,13 +216,6 @@ def _even(count: int, wanted: int, least: int) -> int:
     """Size of equal parts of ``count`` things: about ``wanted`` each, in ``least`` or more."""
     parts = max(-(-count // max(1, wanted)), min(least, count))
     return -(-count // parts)
-
-
-def _share(work: Callable[[list[_Piece]], None], pieces: list[_Piece]) -> None:
-    """Call ``work`` with a part of the pieces on each thread."""
-    threads = min(thread_count(), len(pieces))
-    bounds = [len(pieces) * i // threads for i in range(threads + 1)]
-    in_threads(work, [pieces[i:j] for i, j in pairwise(bounds)])
 
 
 class _Tiles:
