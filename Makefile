@@ -16,7 +16,7 @@ PIP  := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 OURS := autograd nn optim
 
 .DEFAULT_GOAL := help
-.PHONY: help install test demo lint format types bench notebooks docs wheel peers hooks clean
+.PHONY: help install test demo lint format types bench notebooks docs wheel peers fast hooks clean
 
 help:
 	@echo "make test        run all tests, with coverage"
@@ -28,6 +28,7 @@ help:
 	@echo "make docs        write the API reference into build/docs"
 	@echo "make wheel       build the wheel into dist"
 	@echo "make peers       install PyTorch, so that make test compares numbers with it"
+	@echo "make fast        install Numba, so that kernels are compiled"
 	@echo "make hooks       install the git hooks"
 	@echo "make clean       remove everything that was made, .venv included"
 
@@ -52,6 +53,8 @@ $(VENV)/.installed-%: pyproject.toml | $(BIN)/python
 install: $(VENV)/.installed-test
 
 peers: $(VENV)/.installed-peers
+
+fast: $(VENV)/.installed-fast
 
 hooks: $(VENV)/.installed-dev
 	@$(BIN)/pre-commit install

@@ -139,6 +139,8 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
+        if name in own.get("_parameters", ()):
+            return own["_parameters"][name]
         for store in _STORES:
             held = own.get(store)
             if held is not None and name in held:
