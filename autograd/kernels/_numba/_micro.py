@@ -212,13 +212,15 @@ def _dots(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     def loaded(pointer: Any, at: Any) -> Any:
         return builder.load(_vector_at(builder, builder.gep(pointer, [at]), vector), align=size)
 
+    # Twelve sums, three rows and one column at a time fill sixteen registers.
     left = [loaded(p, at_a) for p in a_rows]
-    right = [loaded(p, at_b) for p in b_columns]
-    ends = []
-    for i in range(_DOT_ROWS):
-        for j in range(_DOT_COLUMNS):
-            term = builder.fmul(left[i], right[j], flags=_FMA)
-            ends.append(builder.fadd(sums[i * _DOT_COLUMNS + j], term, flags=_FMA))
+    ends: list[Any] = [None] * len(sums)
+    for j, column in enumerate(b_columns):
+        right = loaded(column, at_b)
+        for i in range(_DOT_ROWS):
+            at = i * _DOT_COLUMNS + j
+            term = builder.fmul(left[i], right, flags=_FMA)
+            ends[at] = builder.fadd(sums[at], term, flags=_FMA)
     following = builder.add(k, integer(1))
     k.add_incoming(following, head)
     for total, end in zip(sums, ends, strict=True):
@@ -249,22 +251,26 @@ def _dots(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         odd = builder.shuffle_vector(x, x, ir.Constant(kind, list(range(1, n, 2))))
         return builder.fadd(even, odd)
 
-    scratch = cgutils.alloca_once(builder, number, size=_DOT_ROWS * _DOT_COLUMNS)
     four = ir.VectorType(number, _DOT_COLUMNS)
+    scratch = cgutils.alloca_once(builder, number, size=_DOT_COLUMNS)
+    whole = builder.icmp_signed(">=", columns, integer(_DOT_COLUMNS))
     for i in range(_DOT_ROWS):
-        x, y, z, w = results[i * _DOT_COLUMNS : (i + 1) * _DOT_COLUMNS]
-        total = neighbours(neighbours(x, y), neighbours(z, w))
-        while total.type.count > _DOT_COLUMNS:
-            total = halves(total)
-        at = builder.gep(scratch, [integer(i * _DOT_COLUMNS)])
-        builder.store(total, _vector_at(builder, at, four), align=size)
-    with cgutils.for_range(builder, rows) as row:
-        to = builder.gep(c, [builder.add(c0, builder.mul(row.index, c_row))])
-        source = builder.gep(scratch, [builder.mul(row.index, integer(_DOT_COLUMNS))])
-        with cgutils.for_range(builder, columns) as column:
-            here = builder.gep(to, [column.index])
-            more = builder.load(builder.gep(source, [column.index]))
-            builder.store(builder.fadd(builder.load(here), more), here)
+        with builder.if_then(builder.icmp_signed("<", integer(i), rows)):
+            x, y, z, w = results[i * _DOT_COLUMNS : (i + 1) * _DOT_COLUMNS]
+            total = neighbours(neighbours(x, y), neighbours(z, w))
+            while total.type.count > _DOT_COLUMNS:
+                total = halves(total)
+            to = builder.gep(c, [builder.add(c0, builder.mul(integer(i), c_row))])
+            with builder.if_else(whole) as (full, part):
+                with full:
+                    at = _vector_at(builder, to, four)
+                    builder.store(builder.fadd(builder.load(at, align=size), total), at, align=size)
+                with part:
+                    builder.store(total, _vector_at(builder, scratch, four), align=size)
+                    with cgutils.for_range(builder, columns) as column:
+                        here = builder.gep(to, [column.index])
+                        more = builder.load(builder.gep(scratch, [column.index]))
+                        builder.store(builder.fadd(builder.load(here), more), here)
     return context.get_dummy_value()
 
 

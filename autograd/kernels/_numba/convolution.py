@@ -575,8 +575,8 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
                     base = ((n * plan.groups + group) * channels + c) * plane
                     _pack(x, base, buffer, (s - slab) * slot, part, od, oh, read, plan)
                 to = own + (group * filters * channels + c) * taps
-                for t in range(0, part * taps, 4):
-                    for f in range(0, filters, 3):
+                for f in range(0, filters, 3):
+                    for t in range(0, part * taps, 4):
                         dots(cotangent, f * span, span, min(3, filters - f),
                              buffer, table, t, min(4, part * taps - t), left, right, k,
                              gw, to + f * channels * taps + t, channels * taps)  # fmt: skip
