@@ -15,8 +15,9 @@ A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016, has 
 B. Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution for Deep
 Neural Networks, 2020, says why the points matter.
 
-Accuracy: the largest error is 1e-6 to 4e-6 of the largest output, for 32 to 512 channels (direct
-convolution: 3e-7 to 1e-6).
+Accuracy, as the largest error over the largest value, on normally distributed numbers against
+float64: 1e-6 with 32 channels, 2e-6 with 128, 4e-6 with 512, for outputs and both gradients; the
+direct convolution's is 3e-7 to 6e-7.
 """
 
 from __future__ import annotations
