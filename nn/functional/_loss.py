@@ -247,7 +247,7 @@ def cross_entropy(
         safe, valid = _in_range(index, ignore_index, n_classes)
         if w is None or not w.requires_grad:
             scale = valid if w is None else w.data[safe] if valid is None else w.data[safe] * valid
-            return _cross_entropy(x, safe, scale, reduction)
+            return _cross_entropy(x, target=safe, scale=scale, reduction=reduction)
     log_p = _log_softmax(x, axis)
     if not label_smoothing:
         return _nll(log_p, index, w, ignore_index, reduction, axis)
