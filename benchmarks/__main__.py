@@ -122,7 +122,7 @@ def _run(
                 tables.append(table)
                 print(table.as_text() + "\n" if workload.apart else table.as_line(), flush=True)
                 _keep(tables, described, options.output)
-            crew.dismiss()
+            crew.dismiss_all()
     return tables
 
 

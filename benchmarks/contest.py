@@ -151,11 +151,13 @@ class Crew:
             self._running[contestant.name] = _Process(contestant, self.pace)
         return self._running[contestant.name]
 
-    def dismiss(self, *names: str) -> None:
-        """End these; everybody without names."""
-        for name in names or tuple(self._running):
-            if name in self._running:
-                self._running.pop(name).end()
+    def dismiss(self, name: str) -> None:
+        if name in self._running:
+            self._running.pop(name).end()
+
+    def dismiss_all(self) -> None:
+        for name in tuple(self._running):
+            self.dismiss(name)
 
     def __enter__(self) -> Crew:
         return self
@@ -166,7 +168,7 @@ class Crew:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.dismiss()
+        self.dismiss_all()
 
 
 def contest(
@@ -177,7 +179,7 @@ def contest(
     results = {contestant.name: Result(contestant.name) for contestant in contestants}
     running: list[tuple[Result, _Process]] = []
     if workload.apart:
-        crew.dismiss()
+        crew.dismiss_all()
     for contestant in contestants:
         result = results[contestant.name]
         try:
@@ -216,7 +218,9 @@ def contest(
         if result.error is None:
             memory = process.ask("memory")
             result.peak_bytes, result.baseline_bytes = memory["peak"], memory["baseline"]
-    crew.dismiss(*(name for name, result in results.items() if result.error is not None))
+    for name, result in results.items():
+        if result.error is not None:
+            crew.dismiss(name)
     if workload.apart:
-        crew.dismiss()
+        crew.dismiss_all()
     return list(results.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import tomllib
 import venv
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def python_of(environment: Environment) -> Path:
     for requirement in environment.requirements:
         if "{root}" in requirement:
             arguments.append("--editable")
-            fingerprint.append((ROOT / "pyproject.toml").read_text("utf-8"))
+            project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+            fingerprint += map(str, (project["dependencies"], project["optional-dependencies"]))
         arguments.append(requirement.format(root=ROOT))
     stamp, wanted = (
         folder / "installed",
