@@ -154,6 +154,7 @@ class _Notice(event.Listener):
     """Says so, once, when compiling takes more than a second."""
 
     registered = said = False
+    after = 1.0  # seconds
 
     @classmethod
     def register(cls) -> None:
@@ -169,7 +170,7 @@ class _Notice(event.Listener):
     def on_start(self, event: Any) -> None:
         self._depth += 1
         if self._depth == 1 and not _Notice.said:
-            self._timer = threading.Timer(1.0, self._say)
+            self._timer = threading.Timer(self.after, self._say)
             self._timer.daemon = True
             self._timer.start()
 
