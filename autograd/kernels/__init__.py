@@ -27,6 +27,7 @@ from autograd.kernels.pooling import avg_pool as avg_pool
 from autograd.kernels.pooling import avg_pool_input_grad as avg_pool_input_grad
 from autograd.kernels.pooling import max_gather as max_gather
 from autograd.kernels.pooling import max_pool as max_pool
+from autograd.kernels.pooling import max_pool_grad as max_pool_grad
 from autograd.kernels.pooling import max_unpool as max_unpool
 from autograd.kernels.pooling import pool_output_shape as pool_output_shape
 from autograd.kernels.updates import adam_step as adam_step

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array, Index, Ints, Padding, each_tap, tap_slices
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "avg_pool_input_grad",
     "max_gather",
     "max_pool",
+    "max_pool_grad",
     "max_unpool",
     "pool_output_shape",
 ]
@@ -58,6 +60,7 @@ def pool_output_shape(
     return tuple(out)
 
 
+@compilable(least=1 << 13)
 def max_pool(
     x: Array,
     kernel: Ints,
@@ -114,6 +117,73 @@ def max_pool(
     return y, indices
 
 
+@compilable(least=1 << 12)
+def max_pool_grad(
+    g: Array,
+    x: Array,
+    y: Array,
+    kernel: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    ceil_mode: bool = False,
+) -> Array:
+    """The gradient of `max_pool`: that of every window goes to its winner.
+
+    Args:
+        g: cotangent of the maxima, ``(N, C, *out)``.
+        x: the input, ``(N, C, *spatial)``.
+        y: the maxima.
+        kernel, stride, padding, dilation, ceil_mode: as given to `max_pool`.
+
+    Returns:
+        Cotangent of the input, ``(N, C, *spatial)``.
+
+    >>> x = np.array([[[1.0, 2.0, 4.0, 3.0]]])
+    >>> y, _ = max_pool(x, (2,), (2,), ((0, 0),), (1,))
+    >>> max_pool_grad(np.array([[[10.0, 20.0]]]), x, y, (2,), (2,), ((0, 0),), (1,))
+    array([[[ 0., 10., 20.,  0.]]])
+    """
+    spatial, out = x.shape[2:], y.shape[2:]
+    if all(s >= (k - 1) * d + 1 for s, k, d in zip(stride, kernel, dilation, strict=True)):
+        taps = list(each_tap(spatial, out, kernel, stride, padding, dilation))
+        everywhere = slice(None), *(slice(0, o) for o in out)
+        if all(windows[1:] == everywhere[1:] for windows, _ in taps):
+            gx = _mask_windows(g, x, y, [cells for _, cells in taps])
+            if gx is not None:
+                return gx
+    _, indices = max_pool(x, kernel, stride, padding, dilation, ceil_mode)
+    assert indices is not None
+    return max_unpool(g, indices, spatial)
+
+
+def _mask_windows(g: Array, x: Array, y: Array, taps: list[Index]) -> Array | None:
+    """The gradient where no two windows meet, tap by tap: to the first cell that is the maximum.
+
+    None if a window has no such cell, because it holds a nan, or if a gradient is not finite, which
+    no mask can keep out of the other cells.
+    """
+    covered = y.size * len(taps) == x.size
+    gx = (np.empty if covered else np.zeros)(x.shape, g.dtype)
+    targets, cells, maxima, given = _planes(gx), _planes(x), _planes(y), _planes(g)
+    for block in _blocks(cells):
+        to, of, top, part = targets[block], cells[block], maxima[block], given[block]
+        if not math.isfinite(np.add.reduce(part, None)):
+            return None
+        open_ = np.equal(of[taps[0]], top)
+        np.multiply(part, open_, out=to[taps[0]])
+        np.logical_not(open_, out=open_)
+        for tap in taps[1:]:
+            hit = np.equal(of[tap], top)
+            np.logical_and(hit, open_, out=hit)
+            np.multiply(part, hit, out=to[tap])
+            np.not_equal(open_, hit, out=open_)
+        if open_.any():
+            return None
+    return gx
+
+
+@compilable(least=1 << 12)
 def max_unpool(g: Array, indices: Array, spatial: Ints) -> Array:
     """Add every element of ``g`` to the cell its index names: the adjoint of `max_gather`.
 

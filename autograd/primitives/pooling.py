@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from autograd import kernels
-from autograd._modes import is_grad_enabled
-from autograd._primitive import primitive, sample
+from autograd._primitive import plain, primitive, sample
 from autograd.primitives.arithmetic import distinct
 
 Ints = tuple[int, ...]
@@ -36,7 +35,6 @@ def _check(x: Any, kernel: Ints, stride: Ints, padding: Padding, **other: Any) -
 
 
 @primitive(
-    aux=("indices",),
     samples=(
         sample(distinct(2, 2, 4, 6), **TILES, dilation=(1, 1)),
         sample(distinct(1, 2, 5, 5), **OVERLAPPING, dilation=(1, 2)),
@@ -60,17 +58,27 @@ def max_pool(
         padding: (before, after) each spatial axis; padded places never win.
         ceil_mode: whether a last window that sticks out counts.
     """
-    return kernels.max_pool(
-        x, kernel, stride, padding, dilation, ceil_mode, want_indices=is_grad_enabled()
-    )
+    return kernels.max_pool(x, kernel, stride, padding, dilation, ceil_mode, False)[0]
 
 
 max_pool.precondition(_check)
 
 
 @max_pool.rule
-def _(g: Any, indices: Any, x_shape: Ints) -> Any:
-    return max_unpool(g, indices=indices, spatial=x_shape[2:])
+def _(
+    g: Any,
+    x: Any,
+    y: Any,
+    kernel: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    ceil_mode: bool,
+) -> Any:
+    x, y, window = plain(x), plain(y), (kernel, stride, padding, dilation, ceil_mode)
+    if type(g) is np.ndarray:
+        return kernels.max_pool_grad(g, x, y, *window)
+    return max_unpool(g, indices=kernels.max_pool(x, *window)[1], spatial=x.shape[2:])
 
 
 # Flat positions in 4×4 planes, one taken twice in a plane.

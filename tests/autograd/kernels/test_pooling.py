@@ -16,6 +16,7 @@ from autograd.kernels import (
     avg_pool_input_grad,
     max_gather,
     max_pool,
+    max_pool_grad,
     max_unpool,
     pool_output_shape,
 )
@@ -200,6 +201,22 @@ def test_a_window_without_a_cell_gives_the_lowest_value() -> None:
     y, indices = max_pool(np.ones((1, 1, 1)), (2,), (1,), ((3, 3),), (3,))
     np.testing.assert_array_equal(y, [[[1.0, -np.inf, -np.inf, 1.0]]])
     np.testing.assert_array_equal(indices, [[[0, 0, 0, 0]]])
+
+
+@given(geometries(), st.sampled_from(["normal", "ties", "nan", "-inf"]))
+def test_gradient_goes_to_the_places_of_the_maxima(geometry: Geometry, numbers: str) -> None:
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal(geometry.shape)
+    if numbers != "normal":
+        x = rng.integers(-2, 2, geometry.shape).astype(float)
+    if numbers in ("nan", "-inf"):
+        x[rng.random(x.shape) < 0.5] = float(numbers)
+    y, indices = max_pool(x, *geometry.window)
+    assert indices is not None
+    for g in (rng.standard_normal(y.shape), np.full(y.shape, np.inf), np.full(y.shape, np.nan)):
+        expected = max_unpool(g, indices, geometry.spatial)
+        found = max_pool_grad(g, x, y, *geometry.window)
+        np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 @given(geometries())

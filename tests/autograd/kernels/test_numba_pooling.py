@@ -1,0 +1,77 @@
+"""The compiled pooling does what the NumPy one does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograd.kernels import pooling as plain
+from autograd.kernels._twins import settle
+
+pytest.importorskip("numba")
+if not settle():
+    pytest.skip("compiled kernels are off", allow_module_level=True)
+
+from autograd.kernels._numba import pooling as compiled
+
+WINDOWS = st.tuples(
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(*[st.tuples(st.integers(0, 1), st.integers(0, 1))] * 2),
+    st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    st.booleans(),
+)
+TILES = st.just(((2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1), False))
+
+
+def numpy_form(name: str) -> Any:
+    return getattr(plain, name).__wrapped__
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(4, 21), st.integers(4, 21)),
+    window=WINDOWS | TILES,
+    double=st.booleans(),
+    strange=st.sampled_from([0.0, np.nan, np.inf, -np.inf]),
+)
+def test_max_pool(shape: tuple[int, ...], window: Any, double: bool, strange: float) -> None:
+    if any(2 * max(p) > k for p, k in zip(window[2], window[0], strict=True)):
+        return
+    rng = np.random.default_rng(sum(shape))
+    dtype = np.float64 if double else np.float32
+    x = rng.integers(-3, 3, shape).astype(dtype)  # with many equal maxima
+    x[rng.random(shape) < 0.2] = strange
+    expected, indices = numpy_form("max_pool")(x, *window)
+    y, nothing = compiled.max_pool(x, *window, want_indices=False)
+    np.testing.assert_array_equal(y, expected)
+    assert nothing is None
+    assert compiled.max_pool(x, *window, want_indices=True) is NotImplemented
+    g = rng.standard_normal(y.shape).astype(dtype)
+    scattered = numpy_form("max_unpool")(g, indices, shape[2:])
+    tolerance = 1e-12 if double else 1e-5
+    found = compiled.max_pool_grad(g, x, y, *window)
+    np.testing.assert_allclose(found, scattered, atol=tolerance)
+    found = compiled.max_unpool(g, indices, shape[2:])
+    np.testing.assert_allclose(found, scattered, atol=tolerance)
+    if g.size:  # what is infinite stays in its cell
+        g[0, 0, 0, 0] = np.inf
+        with np.errstate(invalid="ignore"):
+            scattered = numpy_form("max_unpool")(g, indices, shape[2:])
+        np.testing.assert_allclose(
+            compiled.max_pool_grad(g, x, y, *window), scattered, atol=tolerance
+        )
+
+
+def test_what_it_leaves_to_numpy() -> None:
+    x = np.ones((2, 3, 8))
+    assert compiled.max_pool(x, (2,), (2,), ((0, 0),), (1,), False, False) is NotImplemented
+    images = np.ones((2, 3, 4, 4), np.int64)
+    window = ((2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1), False)
+    assert compiled.max_pool(images, *window, want_indices=False) is NotImplemented
+    outside = np.full((2, 3, 2), 8)
+    assert compiled.max_unpool(x[..., :2].copy(), outside, (8,)) is NotImplemented
