@@ -6,14 +6,15 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from functools import wraps
 from itertools import pairwise
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from autograd.kernels._blas import one_blas_thread, openblas
 from autograd.kernels._settings import SETTINGS
 
-__all__ = ["cores", "in_shares", "in_threads", "thread_count"]
+__all__ = ["cores", "in_shares", "in_threads", "on_one_blas_thread", "thread_count"]
 
 
 def cores() -> int:
@@ -132,6 +133,25 @@ def in_threads(work: Callable[[Any], None], pieces: Sequence[Any]) -> None:
                     errors.append(error)
         if errors:
             raise errors[0]
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def on_one_blas_thread(kernel: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Keep BLAS from its own threads while a kernel runs that goes to work in ours.
+
+    After even a small product they would go on spinning for many milliseconds, on the cores that
+    ours are to use.
+    """
+
+    @wraps(kernel)
+    def alone(*args: Arguments.args, **options: Arguments.kwargs) -> Result:
+        with one_blas_thread():
+            return kernel(*args, **options)
+
+    return alone
 
 
 def in_shares(work: Callable[[list[Any]], None], pieces: list[Any]) -> None:

@@ -18,7 +18,12 @@ from numpy.typing import DTypeLike
 
 from autograd.kernels import winograd
 from autograd.kernels._settings import SETTINGS
-from autograd.kernels._threads import in_shares, in_threads, thread_count
+from autograd.kernels._threads import (
+    in_shares,
+    in_threads,
+    on_one_blas_thread,
+    thread_count,
+)
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array, Index, Ints, Padding, each_tap, trailing
 
@@ -76,6 +81,7 @@ def conv_output_shape(
 
 
 @compilable(least=1 << 10)
+@on_one_blas_thread
 def conv(
     x: Array,
     weight: Array,
@@ -120,6 +126,7 @@ def conv(
 
 
 @compilable(least=1 << 10)
+@on_one_blas_thread
 def conv_input_grad(
     g: Array,
     weight: Array,
@@ -171,6 +178,7 @@ def conv_input_grad(
 
 
 @compilable(least=1 << 10)
+@on_one_blas_thread
 def conv_weight_grad(
     g: Array,
     x: Array,
