@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,20 @@ __all__ = [
 
 
 def keep_mask(shape: tuple[int, ...], p: float) -> Any:
-    """True with probability 1 − p, independently."""
-    return generator().random(shape, np.float32) >= p
+    """True with probability 1 − p, independently.
+
+    One number of 64 random bits serves 8 elements if p is a multiple of 1/256, else 4, for which p
+    is rounded to a multiple of 2⁻¹⁶; near 0 and 1, where that would matter, each gets its own.
+    """
+    if p * 256 == int(p * 256):
+        kind: Any = np.uint8
+    elif 1 / 64 <= p <= 63 / 64:
+        kind = np.uint16
+    else:
+        return generator().random(shape, np.float32) >= p
+    bits, count = np.iinfo(kind).bits, prod(shape)
+    numbers = generator().bit_generator.random_raw(-(-count * bits // 64))
+    return numbers.view(kind)[:count].reshape(shape) >= round(p * 2**bits)
 
 
 def dropout(
@@ -39,7 +52,7 @@ def dropout(
     >>> from autograd import manual_seed
     >>> _ = manual_seed(0)
     >>> dropout([1.0, 1.0, 1.0, 1.0], p=0.5)
-    Tensor([2., 2., 2., 0.])
+    Tensor([0., 2., 2., 2.])
     """
     fit_probability(p)
     x = as_tensor(input)

@@ -483,3 +483,17 @@ BAD = [
 def test_bad_arguments(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("p", [0.001, 0.1, 0.25, 0.5, 0.7, 0.999])
+def test_dropout_keeps_the_share_it_says(p):
+    autograd.manual_seed(3)
+    count = 400_003
+    kept = F.dropout(np.ones(count, np.float32), p).data != 0
+    spread = math.sqrt(p * (1 - p) / count)
+    assert abs(kept.mean() - (1 - p)) < 5 * spread
+    for apart in (1, 2, 4, 7, 8):  # neighbours come of the same random number, and know nothing
+        both = (kept[:-apart] & kept[apart:]).mean()
+        assert abs(both - (1 - p) ** 2) < 8 * spread
+    autograd.manual_seed(3)
+    assert (kept == (F.dropout(np.ones(count, np.float32), p).data != 0)).all()
