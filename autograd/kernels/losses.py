@@ -18,9 +18,9 @@ __all__ = ["cross_entropy", "cross_entropy_grad", "ones"]
 # run along it, and loops over a handful of classes would be all overhead.
 _NARROW = 64
 # From this many logits on, a second thread is worth the trouble of waking it.
-_SHARED = 1 << 16
+_SHARED = 1 << 18
 # Rows are worked on in blocks of about so many elements: the next pass finds them in the cache.
-_BLOCK = 1 << 15
+_BLOCK = 1 << 17
 
 
 @lru_cache(maxsize=128)

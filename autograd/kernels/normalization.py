@@ -24,9 +24,9 @@ _LONG = 512
 # So many short numbers are added up before the sum is widened.
 _FEW = 16
 # Images are worked on in blocks of about so many elements: the next pass finds them in the cache.
-_BLOCK = 1 << 16
+_BLOCK = 1 << 18
 # From this many elements on, a second thread is worth the trouble of waking it.
-_SHARED = 1 << 18
+_SHARED = 1 << 20
 
 
 def _rows(x: Array) -> Array:
