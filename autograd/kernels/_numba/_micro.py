@@ -5,6 +5,7 @@ Numba keeps compiled kernels by the file they are written in: after a change her
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +14,17 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["VECTOR_BYTES", "Lane", "dots", "mapped", "tile4", "tile6", "turn8"]
+__all__ = [
+    "VECTOR_BYTES",
+    "Lane",
+    "dots1x12",
+    "dots3x4",
+    "mapped",
+    "strip8",
+    "tile4",
+    "tile6",
+    "turn8",
+]
 
 VECTOR_BYTES = 32
 _FMA = ("contract",)
@@ -162,125 +173,215 @@ def _declare(count: int) -> Any:
 tile4, tile6 = _declare(4), _declare(6)
 
 
-# Rows and columns of a block of dot products.
-_DOT_ROWS, _DOT_COLUMNS = 3, 4
+def _dots(count_rows: int, count_columns: int) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (a, a0, a_row, rows, b, b_offsets, offset, columns, a_table, b_table, count,
+         c, c0, c_row) = args  # fmt: skip
+        kinds = signature.args
+        a, b = _elements(context, builder, kinds[0], a), _elements(context, builder, kinds[4], b)
+        b_offsets = _elements(context, builder, kinds[5], b_offsets)
+        a_table = _elements(context, builder, kinds[8], a_table)
+        b_table = _elements(context, builder, kinds[9], b_table)
+        c = _elements(context, builder, kinds[11], c)
+        number = context.get_data_type(kinds[0].dtype)
+        size = 4 if kinds[0].dtype == types.float32 else 8
+        lanes = VECTOR_BYTES // size
+        vector = ir.VectorType(number, lanes)
+        intp, short = ir.IntType(64), ir.IntType(32)
+
+        def integer(n: int) -> Any:
+            return ir.Constant(intp, n)
+
+        def clamped(i: int, limit: Any) -> Any:
+            last = builder.sub(limit, integer(1))
+            return builder.select(builder.icmp_signed("<", integer(i), last), integer(i), last)
+
+        # Rows and columns past the last are the last again, and not kept.
+        a_rows = [
+            builder.gep(a, [builder.add(a0, builder.mul(clamped(i, rows), a_row))])
+            for i in range(count_rows)
+        ]
+        b_columns = []
+        for j in range(count_columns):
+            which = builder.add(offset, clamped(j, columns))
+            b_columns.append(builder.gep(b, [builder.load(builder.gep(b_offsets, [which]))]))
+
+        zero = ir.Constant(vector, [0.0] * lanes)
+        before = builder.block
+        head = builder.append_basic_block("dots")
+        after = builder.append_basic_block("dotted")
+        builder.cbranch(builder.icmp_signed(">", count, integer(0)), head, after)
+        builder.position_at_end(head)
+        k = builder.phi(intp)
+        k.add_incoming(integer(0), before)
+        sums = [builder.phi(vector) for _ in range(count_rows * count_columns)]
+        at_a, at_b = (
+            builder.load(builder.gep(a_table, [k])),
+            builder.load(builder.gep(b_table, [k])),
+        )
+
+        def loaded(pointer: Any, at: Any) -> Any:
+            return builder.load(_vector_at(builder, builder.gep(pointer, [at]), vector), align=size)
+
+        # Twelve sums, the rows and one column at a time fit into sixteen registers.
+        left = [loaded(p, at_a) for p in a_rows]
+        ends: list[Any] = [None] * len(sums)
+        for j, column in enumerate(b_columns):
+            right = loaded(column, at_b)
+            for i in range(count_rows):
+                at = i * count_columns + j
+                term = builder.fmul(left[i], right, flags=_FMA)
+                ends[at] = builder.fadd(sums[at], term, flags=_FMA)
+        following = builder.add(k, integer(1))
+        k.add_incoming(following, head)
+        for total, end in zip(sums, ends, strict=True):
+            total.add_incoming(zero, before)
+            total.add_incoming(end, head)
+        builder.cbranch(builder.icmp_signed("<", following, count), head, after)
+        builder.position_at_end(after)
+        results = []
+        for end in ends:
+            result = builder.phi(vector)
+            result.add_incoming(zero, before)
+            result.add_incoming(end, head)
+            results.append(result)
+
+        def neighbours(x: Any, y: Any) -> Any:
+            """Sums of neighbouring lanes of two vectors."""
+            n = x.type.count
+            kind = ir.VectorType(short, n)
+            even = builder.shuffle_vector(x, y, ir.Constant(kind, list(range(0, 2 * n, 2))))
+            odd = builder.shuffle_vector(x, y, ir.Constant(kind, list(range(1, 2 * n, 2))))
+            return builder.fadd(even, odd)
+
+        def halves(x: Any) -> Any:
+            """Sums of neighbouring lanes of one vector."""
+            n = x.type.count
+            kind = ir.VectorType(short, n // 2)
+            even = builder.shuffle_vector(x, x, ir.Constant(kind, list(range(0, n, 2))))
+            odd = builder.shuffle_vector(x, x, ir.Constant(kind, list(range(1, n, 2))))
+            return builder.fadd(even, odd)
+
+        four = ir.VectorType(number, 4)
+        scratch = cgutils.alloca_once(builder, number, size=4)
+        for i, first in itertools.product(range(count_rows), range(0, count_columns, 4)):
+            here = builder.and_(
+                builder.icmp_signed("<", integer(i), rows),
+                builder.icmp_signed("<", integer(first), columns),
+            )
+            with builder.if_then(here):
+                x, y, z, w = results[i * count_columns + first :][:4]
+                total = neighbours(neighbours(x, y), neighbours(z, w))
+                while total.type.count > 4:
+                    total = halves(total)
+                left_over = builder.sub(columns, integer(first))
+                place = builder.add(builder.mul(integer(i), c_row), integer(first))
+                to = builder.gep(c, [builder.add(c0, place)])
+                whole = builder.icmp_signed(">=", left_over, integer(4))
+                with builder.if_else(whole) as (full, part):
+                    with full:
+                        at = _vector_at(builder, to, four)
+                        added = builder.fadd(builder.load(at, align=size), total)
+                        builder.store(added, at, align=size)
+                    with part:
+                        builder.store(total, _vector_at(builder, scratch, four), align=size)
+                        with cgutils.for_range(builder, left_over) as column:
+                            there = builder.gep(to, [column.index])
+                            more = builder.load(builder.gep(scratch, [column.index]))
+                            builder.store(builder.fadd(builder.load(there), more), there)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def dots(typingctx, a, a0, a_row, rows, b, b_offsets, offset, columns, a_table, b_table, count,
+             c, c0, c_row):  # fmt: skip
+        n = types.intp
+        signature = types.void(a, n, n, n, b, b_offsets, n, n, a_table, b_table, n, c, n, n)
+        return signature, codegen
+
+    return dots
 
 
-def _dots(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    (a, a0, a_row, rows, b, b_offsets, offset, columns, a_table, b_table, count,
-     c, c0, c_row) = args  # fmt: skip
-    kinds = signature.args
-    a, b = _elements(context, builder, kinds[0], a), _elements(context, builder, kinds[4], b)
-    b_offsets = _elements(context, builder, kinds[5], b_offsets)
-    a_table = _elements(context, builder, kinds[8], a_table)
-    b_table = _elements(context, builder, kinds[9], b_table)
-    c = _elements(context, builder, kinds[11], c)
-    number = context.get_data_type(kinds[0].dtype)
-    size = 4 if kinds[0].dtype == types.float32 else 8
-    lanes = VECTOR_BYTES // size
-    vector = ir.VectorType(number, lanes)
-    intp, short = ir.IntType(64), ir.IntType(32)
+# Add a block of dot products: of 3 rows with 4 others, of one row with 12 others.
+dots3x4, dots1x12 = _dots(3, 4), _dots(1, 12)
 
-    def integer(n: int) -> Any:
-        return ir.Constant(intp, n)
 
-    def clamped(i: int, limit: Any) -> Any:
-        last = builder.sub(limit, integer(1))
-        return builder.select(builder.icmp_signed("<", integer(i), last), integer(i), last)
+def _strip(count: int) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        a, a0, b, vectors, v0, many, offsets, depth, c, c0, start, s0 = args
+        kinds = signature.args
+        a, b = _elements(context, builder, kinds[0], a), _elements(context, builder, kinds[2], b)
+        vectors = _elements(context, builder, kinds[3], vectors)
+        table = _elements(context, builder, kinds[6], offsets)
+        c = _elements(context, builder, kinds[8], c)
+        start = _elements(context, builder, kinds[10], start)
+        number = context.get_data_type(kinds[0].dtype)
+        size = 4 if kinds[0].dtype == types.float32 else 8
+        lanes = VECTOR_BYTES // size
+        vector = ir.VectorType(number, lanes)
+        intp = ir.IntType(64)
 
-    # Rows and columns past the last are the last again, and not kept.
-    a_rows = [
-        builder.gep(a, [builder.add(a0, builder.mul(clamped(i, rows), a_row))])
-        for i in range(_DOT_ROWS)
-    ]
-    b_columns = []
-    for j in range(_DOT_COLUMNS):
-        which = builder.add(offset, clamped(j, columns))
-        b_columns.append(builder.gep(b, [builder.load(builder.gep(b_offsets, [which]))]))
+        def integer(n: int) -> Any:
+            return ir.Constant(intp, n)
 
-    zero = ir.Constant(vector, [0.0] * lanes)
-    before = builder.block
-    head = builder.append_basic_block("dots")
-    after = builder.append_basic_block("dotted")
-    builder.cbranch(builder.icmp_signed(">", count, integer(0)), head, after)
-    builder.position_at_end(head)
-    k = builder.phi(intp)
-    k.add_incoming(integer(0), before)
-    sums = [builder.phi(vector) for _ in range(_DOT_ROWS * _DOT_COLUMNS)]
-    at_a, at_b = builder.load(builder.gep(a_table, [k])), builder.load(builder.gep(b_table, [k]))
+        last = builder.sub(many, integer(1))
+        reads, writes, widths = [], [], []
+        for i in range(count):
+            v = builder.add(v0, integer(i))
+            v = builder.select(builder.icmp_signed("<", v, last), v, last)
+            row = builder.gep(vectors, [builder.mul(v, integer(3))])
+            reads.append(builder.gep(b, [builder.load(row)]))
+            to = builder.load(builder.gep(row, [integer(1)]))
+            writes.append(builder.gep(c, [builder.add(c0, to)]))
+            widths.append(builder.load(builder.gep(row, [integer(2)])))
+        a = builder.gep(a, [a0])
+        first = _splat(builder, builder.load(builder.gep(start, [s0])), vector)
 
-    def loaded(pointer: Any, at: Any) -> Any:
-        return builder.load(_vector_at(builder, builder.gep(pointer, [at]), vector), align=size)
+        before = builder.block
+        head = builder.append_basic_block("strip")
+        after = builder.append_basic_block("stripped")
+        builder.branch(head)
+        builder.position_at_end(head)
+        k = builder.phi(intp)
+        k.add_incoming(integer(0), before)
+        sums = [builder.phi(vector) for _ in reads]
+        at = builder.load(builder.gep(table, [k]))
+        factor = _splat(builder, builder.load(builder.gep(a, [k])), vector)
+        ends = []
+        for total, read in zip(sums, reads, strict=True):
+            seen = _vector_at(builder, builder.gep(read, [at]), vector)
+            term = builder.fmul(factor, builder.load(seen, align=size), flags=_FMA)
+            ends.append(builder.fadd(total, term, flags=_FMA))
+        following = builder.add(k, integer(1))
+        k.add_incoming(following, head)
+        for total, end in zip(sums, ends, strict=True):
+            total.add_incoming(first, before)
+            total.add_incoming(end, head)
+        builder.cbranch(builder.icmp_signed("<", following, depth), head, after)
+        builder.position_at_end(after)
 
-    # Twelve sums, three rows and one column at a time fill sixteen registers.
-    left = [loaded(p, at_a) for p in a_rows]
-    ends: list[Any] = [None] * len(sums)
-    for j, column in enumerate(b_columns):
-        right = loaded(column, at_b)
-        for i in range(_DOT_ROWS):
-            at = i * _DOT_COLUMNS + j
-            term = builder.fmul(left[i], right, flags=_FMA)
-            ends[at] = builder.fadd(sums[at], term, flags=_FMA)
-    following = builder.add(k, integer(1))
-    k.add_incoming(following, head)
-    for total, end in zip(sums, ends, strict=True):
-        total.add_incoming(zero, before)
-        total.add_incoming(end, head)
-    builder.cbranch(builder.icmp_signed("<", following, count), head, after)
-    builder.position_at_end(after)
-    results = []
-    for end in ends:
-        result = builder.phi(vector)
-        result.add_incoming(zero, before)
-        result.add_incoming(end, head)
-        results.append(result)
-
-    def neighbours(x: Any, y: Any) -> Any:
-        """Sums of neighbouring lanes of two vectors."""
-        n = x.type.count
-        kind = ir.VectorType(short, n)
-        even = builder.shuffle_vector(x, y, ir.Constant(kind, list(range(0, 2 * n, 2))))
-        odd = builder.shuffle_vector(x, y, ir.Constant(kind, list(range(1, 2 * n, 2))))
-        return builder.fadd(even, odd)
-
-    def halves(x: Any) -> Any:
-        """Sums of neighbouring lanes of one vector."""
-        n = x.type.count
-        kind = ir.VectorType(short, n // 2)
-        even = builder.shuffle_vector(x, x, ir.Constant(kind, list(range(0, n, 2))))
-        odd = builder.shuffle_vector(x, x, ir.Constant(kind, list(range(1, n, 2))))
-        return builder.fadd(even, odd)
-
-    four = ir.VectorType(number, _DOT_COLUMNS)
-    scratch = cgutils.alloca_once(builder, number, size=_DOT_COLUMNS)
-    whole = builder.icmp_signed(">=", columns, integer(_DOT_COLUMNS))
-    for i in range(_DOT_ROWS):
-        with builder.if_then(builder.icmp_signed("<", integer(i), rows)):
-            x, y, z, w = results[i * _DOT_COLUMNS : (i + 1) * _DOT_COLUMNS]
-            total = neighbours(neighbours(x, y), neighbours(z, w))
-            while total.type.count > _DOT_COLUMNS:
-                total = halves(total)
-            to = builder.gep(c, [builder.add(c0, builder.mul(integer(i), c_row))])
+        scratch = cgutils.alloca_once(builder, vector)
+        kept = builder.bitcast(scratch, number.as_pointer())
+        for end, write, width in zip(ends, writes, widths, strict=True):
+            whole = builder.icmp_signed(">=", width, integer(lanes))
             with builder.if_else(whole) as (full, part):
                 with full:
-                    at = _vector_at(builder, to, four)
-                    builder.store(builder.fadd(builder.load(at, align=size), total), at, align=size)
+                    builder.store(end, _vector_at(builder, write, vector), align=size)
                 with part:
-                    builder.store(total, _vector_at(builder, scratch, four), align=size)
-                    with cgutils.for_range(builder, columns) as column:
-                        here = builder.gep(to, [column.index])
-                        more = builder.load(builder.gep(scratch, [column.index]))
-                        builder.store(builder.fadd(builder.load(here), more), here)
-    return context.get_dummy_value()
+                    builder.store(end, scratch)
+                    with cgutils.for_range(builder, width) as loop:
+                        value = builder.load(builder.gep(kept, [loop.index]))
+                        builder.store(value, builder.gep(write, [loop.index]))
+        return context.get_dummy_value()
+
+    return codegen
 
 
 @intrinsic
-def dots(typingctx, a, a0, a_row, rows, b, b_offsets, offset, columns, a_table, b_table, count,
-         c, c0, c_row):  # fmt: skip
-    """Add a block of dot products."""
+def strip8(typingctx, a, a0, b, vectors, v0, many, offsets, depth, c, c0, start, s0):
+    """One filter by 8 vectors of windows, those from ``v0`` on; of ``depth`` taps, at least 1."""
     n = types.intp
-    signature = types.void(a, n, n, n, b, b_offsets, n, n, a_table, b_table, n, c, n, n)
-    return signature, _dots
+    signature = types.void(a, n, b, vectors, n, n, offsets, n, c, n, start, n)
+    return signature, _strip(8)
 
 
 # ------------------------------------------------------------------- transforms and transpositions

@@ -20,7 +20,14 @@ from numba import types
 
 from autograd.kernels._numba import compiled, parallel, prange, winograd
 from autograd.kernels._numba._calls import Compiled, call
-from autograd.kernels._numba._micro import VECTOR_BYTES, dots, tile4, tile6
+from autograd.kernels._numba._micro import (
+    VECTOR_BYTES,
+    dots1x12,
+    dots3x4,
+    strip8,
+    tile4,
+    tile6,
+)
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import thread_count
 
@@ -401,17 +408,20 @@ def _product(a, a0, a_row, filters, b, taps, depth, vectors, count, c, c0, c_row
 
 @compiled
 def _turn_share(weight, out, shape, order, thread, threads):
+    """One thread's share of :func:`_turn`: some channels, a few at a time."""
     groups, filters, channels, taps = shape
     kept = order.size
-    total = groups * channels
-    for gc in range(total * thread // threads, total * (thread + 1) // threads):
-        g, c = gc // channels, gc % channels
-        at = gc * filters * kept
+    few = 16
+    blocks = -(-channels // few)
+    total = groups * blocks
+    for block in range(total * thread // threads, total * (thread + 1) // threads):
+        g, first = block // blocks, block % blocks * few
         for o in range(filters):
-            source = ((g * filters + o) * channels + c) * taps
-            for t in range(kept):
-                out[at + t] = weight[source + order[t]]
-            at += kept
+            for c in range(first, min(first + few, channels)):
+                source = ((g * filters + o) * channels + c) * taps
+                at = ((g * channels + c) * filters + o) * kept
+                for t in range(kept):
+                    out[at + t] = weight[source + order[t]]
 
 
 @parallel
@@ -438,9 +448,11 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
     # Where results are not stored at once, or are not complete at once, they are collected first.
     aside = y_width != 1 or y_height != plan.out_w or plan.block < channels
     plane = plan.depth * plan.height * plan.width
-    low, high, begin, end = 0, filters, 0, units
+    low, high, begin, end, one, other = 0, filters, 0, units, 0, plan.groups
     if by_rows:
         begin, end = units * thread // threads, units * (thread + 1) // threads
+    elif plan.groups >= threads:
+        one, other = plan.groups * thread // threads, plan.groups * (thread + 1) // threads
     else:
         low, high = filters * thread // threads, filters * (thread + 1) // threads
     if low == high or begin == end:
@@ -451,6 +463,7 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
     span = plan.rows * wide * lanes
     collected = np.empty((high - low) * span if aside else 1, x.dtype)
     target = collected if aside else y
+    few = high - low <= 2 and plan.block == channels
     made = -1
     for unit in range(begin, end):
         piece, slab = unit % pieces, unit // pieces
@@ -475,7 +488,7 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
                         vectors[k, 1] = here
                         vectors[k, 2] = lanes if over else plan.out_w - s
                     k += 1
-        for group in range(plan.groups):
+        for group in range(one, other):
             c_first = (n * plan.groups + group) * channels
             f_first = group * filters + low
             to = first + (n * plan.groups * filters + f_first) * y_channel
@@ -483,10 +496,19 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
             for c in range(0, channels, plan.block):
                 part = min(plan.block, channels - c)
                 _pack(x, (c_first + c) * plane, buffer, np.int64(0), part, od, oh, read, plan)
-                _product(weight, (f_first * channels + c) * taps, channels * taps, high - low,
-                         buffer, table, part * taps, vectors, rows * wide,
-                         target, 0 if aside else to, span if aside else y_channel,
-                         start, f_first, c > 0)  # fmt: skip
+                a0 = (f_first * channels + c) * taps
+                if few:
+                    for f in range(high - low):
+                        at = f * span if aside else to + f * y_channel
+                        for v in range(0, rows * wide, 8):
+                            strip8(weight, a0 + f * channels * taps, buffer, vectors, v,
+                                   rows * wide, table, part * taps, target, at,
+                                   start, f_first + f)  # fmt: skip
+                else:
+                    _product(weight, a0, channels * taps, high - low,
+                             buffer, table, part * taps, vectors, rows * wide,
+                             target, 0 if aside else to, span if aside else y_channel,
+                             start, f_first, c > 0)  # fmt: skip
             if aside:
                 for f in range(high - low):
                     for r in range(rows):
@@ -575,9 +597,15 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
                     base = ((n * plan.groups + group) * channels + c) * plane
                     _pack(x, base, buffer, (s - slab) * slot, part, od, oh, read, plan)
                 to = own + (group * filters * channels + c) * taps
+                if filters == 1:
+                    for t in range(0, part * taps, 12):
+                        dots1x12(cotangent, 0, span, 1, buffer, table, t,
+                                 min(12, part * taps - t), left, right, k,
+                                 gw, to + t, taps)  # fmt: skip
+                    continue
                 for f in range(0, filters, 3):
                     for t in range(0, part * taps, 4):
-                        dots(cotangent, f * span, span, min(3, filters - f),
+                        dots3x4(cotangent, f * span, span, min(3, filters - f),
                              buffer, table, t, min(4, part * taps - t), left, right, k,
                              gw, to + f * channels * taps + t, channels * taps)  # fmt: skip
 

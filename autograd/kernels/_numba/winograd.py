@@ -72,7 +72,7 @@ def pays(images: int, channels: int, filters: int, groups: int, out: tuple[int, 
     """Whether it is faster than the direct form."""
     rows, columns = -(-out[0] // 4), -(-out[1] // 4)
     filled = out[0] * out[1] / (16 * rows * columns)
-    return min(channels, filters) >= 16 and images * rows * columns >= 32 and filled > 0.4
+    return min(channels, filters) >= 16 and images * rows * columns >= 32 and filled >= 0.25
 
 
 def correlate(
