@@ -219,6 +219,20 @@ def test_gradient_goes_to_the_places_of_the_maxima(geometry: Geometry, numbers: 
         np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("strange", [0.0, np.nan, np.inf, -np.inf])
+def test_gradient_of_tiles(strange: float) -> None:
+    rng = np.random.default_rng(3)
+    x = rng.integers(-2, 2, (9, 4, 26, 30)).astype(np.float32)
+    x[rng.random(x.shape) < 0.3] = strange
+    for window in (((2, 2), (2, 2)), ((2, 3), (2, 3)), ((1, 2), (2, 2))):
+        rest = ((0, 0), (0, 0)), (1, 1)
+        y, indices = max_pool(x, *window, *rest)
+        assert indices is not None
+        g = rng.standard_normal(y.shape).astype(np.float32)
+        expected = max_unpool(g, indices, x.shape[2:])
+        np.testing.assert_array_equal(max_pool_grad(g, x, y, *window, *rest), expected)
+
+
 @given(geometries())
 def test_unpool_and_gather_are_adjoint(geometry: Geometry) -> None:
     rng = np.random.default_rng(0)
