@@ -40,8 +40,8 @@ _REACH = 6  # cells they read
 _PIECE_BYTES = 1 << 19
 # ... but never fewer tiles than this, or the products spend their time on repacking.
 _MIN_TILES = 64
-# Fewer multiplications than this are done before a second thread has woken.
-_SHARED = 1 << 22
+# Work of fewer multiplications than this is not shared out over threads.
+_SHARED = 1 << 24
 
 
 def _transforms(points: tuple[float, ...]) -> tuple[Array, Array, Array]:
