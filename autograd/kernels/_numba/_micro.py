@@ -16,6 +16,9 @@ from numba.extending import intrinsic
 
 __all__ = [
     "VECTOR_BYTES",
+    "copied",
+    "every_other",
+    "spread",
     "Lane",
     "dots1x12",
     "dots3x4",
@@ -382,6 +385,61 @@ def strip8(typingctx, a, a0, b, vectors, v0, many, offsets, depth, c, c0, start,
     n = types.intp
     signature = types.void(a, n, b, vectors, n, n, offsets, n, c, n, start, n)
     return signature, _strip(8)
+
+
+# ------------------------------------------------------------------------------------- copies
+
+
+def _copied(apart: int) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, s0, to, d0, count = args
+        kinds = signature.args
+        source = builder.gep(_elements(context, builder, kinds[0], source), [s0])
+        to = builder.gep(_elements(context, builder, kinds[2], to), [d0])
+        number = context.get_data_type(kinds[0].dtype)
+        size = 4 if kinds[0].dtype == types.float32 else 8
+        lanes = VECTOR_BYTES // size
+        vector, intp = ir.VectorType(number, lanes), ir.IntType(64)
+        chosen = ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(0, 2 * lanes, 2)))
+        rounded = builder.add(count, ir.Constant(intp, lanes - 1))
+        with cgutils.for_range(builder, builder.sdiv(rounded, ir.Constant(intp, lanes))) as loop:
+            at = builder.mul(loop.index, ir.Constant(intp, lanes))
+            read = builder.gep(source, [builder.mul(at, ir.Constant(intp, apart))])
+            value = builder.load(_vector_at(builder, read, vector), align=size)
+            if apart == 2:
+                read = builder.gep(read, [ir.Constant(intp, lanes)])
+                more = builder.load(_vector_at(builder, read, vector), align=size)
+                value = builder.shuffle_vector(value, more, chosen)
+            builder.store(value, _vector_at(builder, builder.gep(to, [at]), vector), align=size)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def copied(typingctx, source, s0, to, d0, count):
+        n = types.intp
+        return types.void(source, n, to, n, n), codegen
+
+    return copied
+
+
+# Copy numbers, all or every other one: as many as told, and on to the end of a vector.
+copied, every_other = _copied(1), _copied(2)
+
+
+@intrinsic
+def spread(typingctx, source, s0, to, d0, step, count):
+    """Copy numbers to places that are ``step`` apart."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, s0, to, d0, step, count = args
+        source = builder.gep(_elements(context, builder, signature.args[0], source), [s0])
+        to = builder.gep(_elements(context, builder, signature.args[2], to), [d0])
+        with cgutils.for_range(builder, count) as loop:
+            value = builder.load(builder.gep(source, [loop.index]))
+            builder.store(value, builder.gep(to, [builder.mul(loop.index, step)]))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(source, n, to, n, n, n), codegen
 
 
 # ------------------------------------------------------------------- transforms and transpositions

@@ -22,8 +22,11 @@ from autograd.kernels._numba import compiled, parallel, prange, winograd
 from autograd.kernels._numba._calls import Compiled, call
 from autograd.kernels._numba._micro import (
     VECTOR_BYTES,
+    copied,
     dots1x12,
     dots3x4,
+    every_other,
+    spread,
     strip8,
     tile4,
     tile6,
@@ -347,13 +350,18 @@ def _pack(x, base, buffer, at, channels, od, oh, rows, plan):
                     high = max(min((plan.width - 1 - shift) // stride + 1, pitch), low)
                     for q in range(low):
                         buffer[at + q] = 0
-                    source = row + shift
-                    if stride == 1:
-                        for q in range(low, high):
-                            buffer[at + q] = x[source + q]
+                    # Copies end at the end of a vector; what is too much is written again.
+                    source = row + shift + low * stride
+                    end = source + (high - low + plan.lanes) * stride
+                    if low == high:
+                        pass
+                    elif stride == 1 and end <= x.size:
+                        copied(x, source, buffer, at + low, high - low)
+                    elif stride == 2 and end <= x.size:
+                        every_other(x, source, buffer, at + low, high - low)
                     else:
-                        for q in range(low, high):
-                            buffer[at + q] = x[source + q * stride]
+                        for q in range(high - low):
+                            buffer[at + low + q] = x[source + q * stride]
                     for q in range(high, pitch):
                         buffer[at + q] = 0
                     at += pitch
@@ -514,12 +522,7 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
                     for r in range(rows):
                         source = f * span + r * wide * lanes
                         at = to + f * y_channel + r * y_height
-                        if y_width == 1:
-                            for s in range(plan.out_w):
-                                y[at + s] = collected[source + s]
-                        else:
-                            for s in range(plan.out_w):
-                                y[at + s * y_width] = collected[source + s]
+                        spread(collected, source, y, at, y_width, plan.out_w)
 
 
 @parallel
