@@ -254,6 +254,7 @@ def max_gather(x: Array, indices: Array) -> Array:
     return y
 
 
+@compilable(least=1 << 13)
 def avg_pool(
     x: Array,
     kernel: Ints,
@@ -301,6 +302,7 @@ def avg_pool(
     return y
 
 
+@compilable(least=1 << 11)
 def avg_pool_input_grad(
     g: Array,
     spatial: Ints,

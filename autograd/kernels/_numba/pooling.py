@@ -13,7 +13,7 @@ from autograd.kernels._numba import compiled, parallel, prange, serves
 from autograd.kernels._threads import thread_count
 from autograd.kernels.pooling import pool_output_shape
 
-__all__ = ["max_pool", "max_pool_grad", "max_unpool"]
+__all__ = ["avg_pool", "avg_pool_input_grad", "max_pool", "max_pool_grad", "max_unpool"]
 
 
 def _window(
@@ -101,6 +101,77 @@ def _add_at(g, indices, gx, threads):
 
 
 # ----------------------------------------------------------------------------------------- tiles
+
+
+def _halves(kernel: Any, stride: Any, padding: Any, spatial: Any) -> bool:
+    """Whether the windows are tiles of 2 by 2 cells that cover everything."""
+    return (
+        tuple(kernel) == (2, 2) == tuple(stride)
+        and tuple(map(tuple, padding)) == ((0, 0), (0, 0))
+        and not (spatial[0] % 2 or spatial[1] % 2)
+    )
+
+
+def avg_pool(
+    x: Any, kernel: Any, stride: Any, padding: Any, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Any:  # fmt: skip
+    """See :func:`autograd.kernels.pooling.avg_pool`."""
+    if x.ndim != 4 or not serves(x) or not x.size:
+        return NotImplemented
+    if not _halves(kernel, stride, padding, x.shape[2:]):
+        return NotImplemented
+    y = np.empty((*x.shape[:2], x.shape[2] // 2, x.shape[3] // 2), x.dtype)
+    share = x.dtype.type(1 / (divisor_override or 4))
+    _mean_tiles(_split(x), _rows(y), share, thread_count())
+    return y
+
+
+def avg_pool_input_grad(
+    g: Any, spatial: Any, kernel: Any, stride: Any, padding: Any, ceil_mode: bool = False,
+    count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Any:  # fmt: skip
+    """See :func:`autograd.kernels.pooling.avg_pool_input_grad`."""
+    if g.ndim != 4 or not serves(g) or not g.size:
+        return NotImplemented
+    if not _halves(kernel, stride, padding, spatial):
+        return NotImplemented
+    gx = np.empty((*g.shape[:2], *spatial), g.dtype)
+    share = g.dtype.type(1 / (divisor_override or 4))
+    _share_tiles(_rows(g), share, _split(gx), thread_count())
+    return gx
+
+
+@compiled
+def _mean_part(x, y, share):
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            left = x[i, 0, j, 0] + x[i, 1, j, 0]
+            y[i, j] = (left + (x[i, 0, j, 1] + x[i, 1, j, 1])) * share
+
+
+@parallel
+def _mean_tiles(x, y, share, threads):
+    for t in prange(threads):
+        first, last = len(x) * t // threads, len(x) * (t + 1) // threads
+        _mean_part(x[first:last], y[first:last], share)
+
+
+@compiled
+def _share_part(g, share, gx):
+    for i in range(g.shape[0]):
+        for side in range(2):
+            for j in range(g.shape[1]):
+                part = g[i, j] * share
+                gx[i, side, j, 0] = part
+                gx[i, side, j, 1] = part
+
+
+@parallel
+def _share_tiles(g, share, gx, threads):
+    for t in prange(threads):
+        first, last = len(g) * t // threads, len(g) * (t + 1) // threads
+        _share_part(g[first:last], share, gx[first:last])
 
 
 @compiled

@@ -47,6 +47,8 @@ def test_max_pool(shape: tuple[int, ...], window: Any, double: bool, strange: fl
     x = rng.integers(-3, 3, shape).astype(dtype)  # with many equal maxima
     x[rng.random(shape) < 0.2] = strange
     expected, indices = numpy_form("max_pool")(x, *window)
+    if not expected.size:
+        return
     y, nothing = compiled.max_pool(x, *window, want_indices=False)
     np.testing.assert_array_equal(y, expected)
     assert nothing is None
@@ -58,13 +60,32 @@ def test_max_pool(shape: tuple[int, ...], window: Any, double: bool, strange: fl
     np.testing.assert_allclose(found, scattered, atol=tolerance)
     found = compiled.max_unpool(g, indices, shape[2:])
     np.testing.assert_allclose(found, scattered, atol=tolerance)
-    if g.size:  # what is infinite stays in its cell
-        g[0, 0, 0, 0] = np.inf
-        with np.errstate(invalid="ignore"):
-            scattered = numpy_form("max_unpool")(g, indices, shape[2:])
-        np.testing.assert_allclose(
-            compiled.max_pool_grad(g, x, y, *window), scattered, atol=tolerance
-        )
+    g[0, 0, 0, 0] = np.inf  # what is infinite stays in its cell
+    scattered = numpy_form("max_unpool")(g, indices, shape[2:])
+    found = compiled.max_pool_grad(g, x, y, *window)
+    np.testing.assert_allclose(found, scattered, atol=tolerance)
+
+
+@settings(deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 9), st.integers(1, 19)),
+    double=st.booleans(),
+    divisor=st.sampled_from([None, 3]),
+)
+def test_avg_pool(shape: tuple[int, ...], double: bool, divisor: int | None) -> None:
+    n, c, rows, columns = shape
+    rng = np.random.default_rng(sum(shape))
+    dtype = np.float64 if double else np.float32
+    x = rng.standard_normal((n, c, 2 * rows, 2 * columns)).astype(dtype)
+    g = rng.standard_normal(shape).astype(dtype)
+    window = (2, 2), (2, 2), ((0, 0), (0, 0)), False, True, divisor
+    for name, args in (
+        ("avg_pool", (x, *window)),
+        ("avg_pool_input_grad", (g, x.shape[2:], *window)),
+    ):
+        found, expected = getattr(compiled, name)(*args), numpy_form(name)(*args)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, expected, rtol=1e-5 if not double else 1e-12, atol=1e-6)
 
 
 def test_what_it_leaves_to_numpy() -> None:
@@ -73,5 +94,8 @@ def test_what_it_leaves_to_numpy() -> None:
     images = np.ones((2, 3, 4, 4), np.int64)
     window = ((2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1), False)
     assert compiled.max_pool(images, *window, want_indices=False) is NotImplemented
+    padded = (2, 2), (2, 2), ((1, 1), (0, 0))
+    assert compiled.avg_pool(images.astype(float), *padded) is NotImplemented
+    assert compiled.avg_pool(np.ones((1, 1, 5, 4)), (2, 2), (2, 2), ((0, 0),) * 2) is NotImplemented
     outside = np.full((2, 3, 2), 8)
     assert compiled.max_unpool(x[..., :2].copy(), outside, (8,)) is NotImplemented
