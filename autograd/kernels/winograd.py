@@ -39,7 +39,7 @@ _REACH = 6  # cells they read
 # finds in cache ...
 _PIECE_BYTES = 1 << 19
 # ... but never fewer tiles than this, or the products spend their time on repacking.
-_MIN_TILES = 64
+_MIN_TILES = 96
 # Work of fewer multiplications than this is not shared out over threads.
 _SHARED = 1 << 24
 
