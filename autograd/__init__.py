@@ -47,6 +47,7 @@ if _TYPE_CHECKING:
     from autograd._graphview import Graph, GraphEdge, GraphModule, GraphNode
     from autograd._profile import profile
     from autograd._recording import record_values
+    from autograd._replay import compile
     from autograd.drawing import Drawing, draw, draw_network
 
 del _primitives
@@ -83,6 +84,7 @@ __all__ = [
     "TensorLike",
     "as_tensor",
     "checkpoint",
+    "compile",
     "config",
     "detect_anomaly",
     "draw",

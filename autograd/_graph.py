@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -77,13 +78,14 @@ def source_line(code: CodeType, instruction: int) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}"
 
 
-# Whether a class of modules is the library's own.
-_opaque: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+# Whether a Python module is the library's own, by name.
+_ours: dict[str, bool] = {}
 
 
-def _is_ours(kind: type) -> bool:
-    code = getattr(getattr(kind, "forward", None), "__code__", None)
-    return code is not None and not _is_outside(code.co_filename)
+def _is_ours(name: str) -> bool:
+    filename = getattr(sys.modules.get(name), "__file__", None)
+    ours = _ours[name] = filename is not None and not _is_outside(filename)
+    return ours
 
 
 class Scope:
@@ -102,10 +104,8 @@ class Scope:
         self.module = weakref.ref(module)
         self.label = kind.__name__
         self.parent = parent
-        opaque = _opaque.get(kind)
-        if opaque is None:
-            opaque = _opaque[kind] = _is_ours(kind)
-        self.opaque = opaque
+        home = kind.__module__
+        self.opaque = _ours[home] if home in _ours else _is_ours(home)
         code = frame.f_code
         if code.co_filename not in _outside:
             if parent is not None and parent.opaque:

@@ -1,4 +1,4 @@
-"""Readers of the graph that are loaded when they are first asked for, so that import stays fast."""
+"""What is loaded when it is first asked for, so that import stays fast: readers of the graph."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ READERS = {
     "GraphEdge": "autograd._graphview",
     "GraphModule": "autograd._graphview",
     "GraphNode": "autograd._graphview",
+    "compile": "autograd._replay",
     "draw": "autograd.drawing",
     "draw_network": "autograd.drawing",
     "explain": "autograd._explain",

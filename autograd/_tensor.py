@@ -733,8 +733,7 @@ def _take(gradients: dict[Any, Any], key: Any) -> Any:
         type(gradient) is np.ndarray
         and gradient.base is None
         and getrefcount(gradient) <= _ALONE
-        and gradient.flags.c_contiguous
-        and gradient.flags.writeable
+        and gradient.flags.carray  # contiguous in C order, and writeable
     ):
         return gradient
     return np.array(gradient, order="C")

@@ -50,9 +50,8 @@ def is_outermost(token: Token[State]) -> bool:
     return before is token.MISSING or before.scope is None
 
 
-def leave_scope(token: Token[State]) -> None:
-    """Return to the scope (and grad mode) that :func:`enter_scope` left."""
-    STATE.reset(token)
+# ``leave_scope(token)`` returns to the scope (and grad mode) that :func:`enter_scope` left.
+leave_scope = STATE.reset
 
 
 def current_path() -> str:

@@ -90,10 +90,12 @@ class Linear(Module):
         """x Wᵀ + b."""
         weight = self.weight
         x = like(input, weight)
-        shape = x.shape
-        if not shape or shape[-1] != self.in_features:
-            raise self._misfit(x)
-        return F.linear(x, weight, self.bias)
+        try:
+            return F.linear(x, weight, self.bias)
+        except ValueError as error:
+            if x.ndim == 0 or x.shape[-1] != self.in_features:
+                raise self._misfit(x) from error
+            raise
 
     def _misfit(self, x: Any) -> ShapeError:
         hint = ""

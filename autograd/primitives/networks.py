@@ -147,6 +147,13 @@ def cross_entropy(x: Any, /, target: Any, scale: Any = None, reduction: str = "m
     return total, powers, sums
 
 
+@cross_entropy.precondition
+def _(x: Any, target: Any, scale: Any, reduction: str) -> None:
+    # Read as unsigned, negative numbers are the largest: one pass finds both.
+    if target.size and target.view(f"u{target.itemsize}").max() >= x.shape[1]:
+        raise IndexError(f"a target is not from 0 to {x.shape[1] - 1}")
+
+
 def _divided(total: Any, target: Any, scale: Any) -> Any:
     if scale is None:
         return total / len(target)

@@ -244,6 +244,11 @@ def cross_entropy(
         return reduced(loss, reduction)
     index = _classes(t, x, "cross_entropy")
     if x.ndim == 2 and x.size and x.dtype.char in "fd" and not label_smoothing:
+        if w is None and not 0 <= ignore_index < n_classes:
+            try:
+                return _cross_entropy(x, target=index, scale=None, reduction=reduction)
+            except IndexError:
+                pass  # some are to be ignored, or wrong
         safe, valid = _in_range(index, ignore_index, n_classes)
         if w is None or not w.requires_grad:
             scale = valid if w is None else w.data[safe] if valid is None else w.data[safe] * valid
@@ -290,8 +295,7 @@ def _in_range(index: Any, ignore_index: int, n_classes: int) -> tuple[Any, Any]:
     """
     if not index.size:
         return index, None
-    # Read as unsigned, negative numbers are the largest: one pass finds both.
-    inside = index.view(f"u{index.itemsize}").max() < n_classes
+    inside = index.min() >= 0 and index.max() < n_classes
     if inside and not 0 <= ignore_index < n_classes:
         return index, None
     valid = index != ignore_index

@@ -1,0 +1,293 @@
+"""compile: replays compute what the function computes, and it is noticed when they would not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import autograd
+import nn
+import nn.functional as F
+import optim
+from autograd import Tensor, no_grad
+
+
+def perceptron(dtype=np.float32):
+    autograd.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(4, 8, dtype=dtype), nn.ReLU(), nn.Linear(8, 8, dtype=dtype), nn.Tanh(),
+        nn.Linear(8, 3, dtype=dtype),
+    )  # fmt: skip
+
+
+def batches(count, rows=10, dtype=np.float32):
+    rng = np.random.default_rng(1)
+    for _ in range(count):
+        yield rng.standard_normal((rows, 4)).astype(dtype), rng.integers(3, size=rows)
+
+
+def gradients(model):
+    return [np.array(p.grad.data) for p in model.parameters()]
+
+
+def train(model, loss_of, data):
+    optimizer = optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    for x, y in data:
+        optimizer.zero_grad()
+        loss = loss_of(x, y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def test_training_takes_the_same_steps():
+    losses = []
+    for compiled in (False, True):
+        model = perceptron()
+
+        def loss_of(x, y, model=model):
+            return F.cross_entropy(model(x), y)
+
+        if compiled:
+            loss_of = autograd.compile(loss_of)
+        losses.append(train(model, loss_of, batches(12)))
+        if compiled:
+            assert loss_of.replays == 10  # all but the first two
+    assert losses[0] == losses[1]
+
+
+def test_a_convolutional_network():
+    autograd.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(4 * 3 * 3, 3),
+    )  # fmt: skip
+    loss_of = autograd.compile(lambda x, y: F.cross_entropy(model(x), y))
+    rng = np.random.default_rng(0)
+    for call in range(4):
+        x, y = rng.random((5, 1, 6, 6), np.float32), rng.integers(3, size=5)
+        model.zero_grad()
+        loss_of(x, y).backward()
+        found = gradients(model)
+        model.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        for a, b in zip(found, gradients(model)):
+            np.testing.assert_array_equal(a, b)
+        assert loss_of.replays == max(0, call - 1)
+
+
+def test_another_shape_is_another_program():
+    model = perceptron()
+    loss_of = autograd.compile(lambda x, y: F.cross_entropy(model(x), y))
+    for rows in (10, 7, 10, 7, 10, 7):
+        ((x, y),) = batches(1, rows)
+        assert loss_of(x, y).item() == F.cross_entropy(model(x), y).item()
+    assert loss_of.replays == 2
+
+
+def test_two_results_at_once_keep_what_is_theirs():
+    model = perceptron()
+    loss_of = autograd.compile(lambda x, y: F.cross_entropy(model(x), y))
+    (x1, y1), (x2, y2) = batches(2)
+    for _ in range(3):
+        first, second = loss_of(x1, y1), loss_of(x2, y2)
+    assert loss_of.replays == 4
+    (first + 2 * second).backward()
+    found = gradients(model)
+    model.zero_grad()
+    (F.cross_entropy(model(x1), y1) + 2 * F.cross_entropy(model(x2), y2)).backward()
+    for a, b in zip(found, gradients(model)):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_gradients_of_arguments_and_of_gradients():
+    w = Tensor([[1.0, 2.0], [3.0, -1.0]], requires_grad=True)
+
+    def f(x):
+        return np.sum(np.tanh(x @ w) ** 2 * x.T)
+
+    compiled = autograd.compile(f)
+    for seed in range(4):
+        x = Tensor(np.random.default_rng(seed).random((2, 2)), requires_grad=True)
+        for g, h in zip(autograd.grad(compiled(x), [x, w]), autograd.grad(f(x), [x, w])):
+            np.testing.assert_array_equal(g.data, h.data)
+    assert compiled.replays == 2
+    (g,) = autograd.grad(compiled(x), x, create_graph=True)
+    (h,) = autograd.grad(f(x), x, create_graph=True)
+    for a, b in zip(autograd.grad(g.sum(), [x, w]), autograd.grad(h.sum(), [x, w])):
+        np.testing.assert_allclose(a.data, b.data, rtol=1e-12)
+    assert compiled.replays == 3
+
+
+def test_values_outside_are_read_anew():
+    scale = np.array([1.0, 2.0, 3.0])
+    w = Tensor([1.0, 1.0, 1.0], requires_grad=True)
+    f = autograd.compile(lambda x: np.sum(x * w * scale))
+    x = np.ones(3)
+    for _ in range(3):
+        assert f(x).item() == 6.0
+    scale[0] = 10.0
+    with no_grad():
+        w *= 2.0
+    assert f(x).item() == 30.0
+    w.data = np.array([0.0, 0.0, 1.0])
+    assert f(x).item() == 3.0
+    assert f.replays == 3
+
+
+def test_an_input_that_nothing_depends_on_gets_zeros():
+    v, w = (Tensor(np.ones(3), requires_grad=True) for _ in range(2))
+
+    def f(x):
+        _ = np.sum(v * x)  # on the way, and not returned
+        return np.sum(w * x)
+
+    f = autograd.compile(f)
+    for _ in range(3):
+        w.grad = v.grad = None
+        f(np.arange(3.0)).backward()
+    assert f.replays == 1
+    np.testing.assert_array_equal(w.grad.data, [0, 1, 2])
+    assert v.grad is None or not v.grad.data.any()
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_modes_of_modules_are_noticed(mode):
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5)).eval()
+    f = autograd.compile(lambda x: np.sum(model(x)))
+    x = np.ones((3, 4), np.float32)
+    for _ in range(3):
+        f(x)
+    assert f.replays == 1
+    getattr(model, mode)()
+    if mode == "train":
+        with pytest.warns(RuntimeWarning, match="draws random numbers"):
+            results = {f(x).item() for _ in range(4)}
+        assert f.replays == 1
+        assert len(results) > 1
+    else:
+        f(x)
+        assert f.replays == 2
+
+
+def test_gradient_free_calls_and_hooks_run_as_written():
+    seen = []
+    w = Tensor(np.ones(2), requires_grad=True)
+
+    def f(x):
+        seen.append(1)
+        return np.sum(x * w)
+
+    f = autograd.compile(f)
+    x = np.ones(2)
+    for _ in range(3):
+        f(x)
+    assert len(seen) == 2
+    with no_grad():
+        assert not f(x).requires_grad
+    with autograd.detect_anomaly():
+        f(x).backward()
+    with autograd.saved_tensors_hooks(lambda a: a, lambda a: a):
+        f(x).backward()
+    assert len(seen) == 5
+
+
+def _fresh(x):
+    return np.sum(LEAF * (x - x.mean(0)))  # of a plain array: nothing of it is recorded
+
+
+def _random(x):
+    return np.sum(LEAF * x * autograd.generator().random(2))
+
+
+def _writing(x):
+    BUFFER[...] = x[0]
+    autograd.as_tensor(BUFFER)[0] = 1.0
+    return np.sum(LEAF * x)
+
+
+def _branching(x):
+    return np.sum(LEAF * x) if x[0, 0] > 0 else np.sum(LEAF * x * 2)
+
+
+def _constant(x):
+    return LEAF.detach()
+
+
+def _counting(x, state=[0]):  # noqa: B006 - the state is meant
+    state[0] += 1
+    return np.sum(LEAF * x * state[0])
+
+
+def _number(x):
+    return np.sum(LEAF * x * np.float64(2.0))
+
+
+LEAF = Tensor([1.0, 2.0], requires_grad=True)
+BUFFER = np.zeros(2)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (_fresh, "not the same in two calls"),
+        (_random, "random numbers"),
+        (_writing, "in place"),
+        (_branching, "different operations"),
+        (_constant, "does not return a tensor that it computed"),
+        (_counting, "not the same in two calls"),
+        (_number, "NumPy scalar"),
+    ],
+)
+def test_what_cannot_be_replayed_runs_as_written(function, reason):
+    compiled = autograd.compile(function)
+    rng = np.random.default_rng(0)
+    data = [np.abs(rng.random((3, 2))) * (-1) ** i for i in range(4)]
+    with pytest.warns(RuntimeWarning, match=reason):
+        _ = [compiled(x) for x in data[:2]]
+    for x in data[2:]:  # and not another word
+        if function is not _counting and function is not _random:
+            np.testing.assert_array_equal(compiled(x).data, function(x).data)
+    assert compiled.replays == 0
+
+
+def test_an_argument_without_axes_runs_as_written():
+    compiled = autograd.compile(lambda x: LEAF.sum() * x)
+    with pytest.warns(RuntimeWarning, match="no axes"):
+        assert compiled(np.array(2.0)).item() == 6.0
+    assert compiled(np.array(3.0)).item() == 9.0
+
+
+def test_errors_are_the_functions_own():
+    model = perceptron()
+    loss_of = autograd.compile(lambda x, y: F.cross_entropy(model(x), y))
+    for x, y in batches(3):
+        loss_of(x, y)
+    for wrong in (-1, 3):
+        y[4] = wrong
+        with pytest.raises(IndexError, match=f"Target {wrong} is out of bounds"):
+            loss_of(x, y)
+    y[4] = -100  # to be ignored
+    assert loss_of(x, y).item() == F.cross_entropy(model(x), y).item()
+    with pytest.raises(nn.module.ShapeError):
+        loss_of(np.ones((10, 5), np.float32), y)
+    assert loss_of.replays == 1
+
+
+def test_a_result_is_gone_back_through_once():
+    loss_of = autograd.compile(lambda x: np.sum(np.exp(LEAF * x)))
+    for _ in range(3):
+        loss = loss_of(np.ones(2))
+    autograd.grad(loss, LEAF)
+    with pytest.raises(autograd.GraphError, match="already freed"):
+        autograd.grad(loss, LEAF)
+
+
+def test_settings_are_part_of_the_key():
+    compiled = autograd.compile(lambda x, n: np.sum((LEAF * x) ** n))
+    for _ in range(3):
+        assert compiled(np.ones(2), 2).item() == 5.0
+        assert compiled(np.ones(2), 3).item() == 9.0
+    assert compiled.replays == 2
