@@ -43,10 +43,11 @@ def compile(function: Callable[..., Tensor]) -> Compiled:
         The same function as a :class:`Compiled`; also to be used as a decorator.
 
     What is replayed are operations on tensors, not Python: printing, appending to lists, choices
-    that depend on values and Python numbers computed from values are not seen again. A function is called as it is written, always,
-    if its first two calls show that it makes new arrays or random numbers by itself, or writes in
-    place (as batch normalisation does in training), and then a warning says so; also without
-    gradients, under hooks, anomaly detection and profiles, and for shapes not yet seen.
+    that depend on values and Python numbers computed from values are not seen again. A function is
+    called as it is written, always, if its first two calls show that it makes new arrays or random
+    numbers by itself, or writes in place (as batch normalisation does in training), and then a
+    warning says so; also without gradients, under hooks, anomaly detection and profiles, and for
+    shapes not yet seen.
 
     >>> import numpy as np, autograd, nn
     >>> model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))

@@ -81,6 +81,13 @@ CONTESTANTS = (
         {**_COMPILED, **_TUNED},
     ),
     Contestant(
+        "glassgrad-compile",
+        _GLASSGRAD,
+        "glassgrad_compile",
+        "NumPy only, tuned, the loss by autograd.compile",
+        {**_PLAIN, **_TUNED},
+    ),
+    Contestant(
         "glassgrad-stock", _GLASSGRAD, "glassgrad", "NumPy only, as installed", _PLAIN, False
     ),
     Contestant(

@@ -29,17 +29,23 @@ RATE = 1e-3
 Data = tuple[Any, Any]
 
 
-def glassgrad_step(model: Any, x: Any, y: Any) -> Step:
+def glassgrad_step(model: Any, x: Any, y: Any, *, compiled: bool = False) -> Step:
     """The step takes a number of rows: all, if it is not said."""
+    import autograd
     import nn.functional as F
     import optim
 
     model.load_state_dict({**model.state_dict(), **first_state(model)})
     optimizer = optim.Adam(model.parameters(), lr=RATE)
 
+    def eager(x: Any, y: Any) -> Any:
+        return F.cross_entropy(model(x), y)
+
+    loss_of = autograd.compile(eager) if compiled else eager
+
     def step(rows: int | None = None) -> object:
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(x[:rows]), y[:rows])
+        loss = loss_of(x[:rows], y[:rows])
         loss.backward()
         optimizer.step()
         return loss
@@ -75,10 +81,13 @@ def torch_step(
 def builders(model: Callable[[Any], Any], data: Callable[[], Data], images: bool) -> dict[str, Any]:
     """For a model that is built from the module `nn` of either library."""
 
-    def glassgrad() -> Step:
-        import nn
+    def glassgrad(**options: Any) -> Builder:
+        def build() -> Step:
+            import nn
 
-        return glassgrad_step(model(nn), *data())
+            return glassgrad_step(model(nn), *data(), **options)
+
+        return build
 
     def torch(**options: Any) -> Builder:
         def build() -> Step:
@@ -89,7 +98,8 @@ def builders(model: Callable[[Any], Any], data: Callable[[], Data], images: bool
         return build
 
     made = {
-        "glassgrad": glassgrad,
+        "glassgrad": glassgrad(),
+        "glassgrad_compile": glassgrad(compiled=True),
         "torch": torch(),
         "torch_fused": torch(fused=True),
         "torch_compile": torch(compiled=True),
