@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -211,5 +210,4 @@ def _check(name: str, value: object, allowed: tuple[str, ...]) -> None:
 config = Config()
 
 if os.environ.get("GLASSGRAD_TUNE", "0") not in ("", "0"):
-    for _line in config.tune():
-        print(f"glassgrad: {_line}", file=sys.stderr)
+    config.tune()
