@@ -168,7 +168,10 @@ def conv_input_grad(
     whole, steps, threads = _three(spatial, 1), _three(stride, 1), thread_count()
     for part in parts.parts:
         taps = np.empty(groups * channels * filters * math.prod(part.kernel), g.dtype)
-        _turn(weight.reshape(-1), taps, shape, part.order, threads)
+        _turn(
+            _turn_share.address(g.dtype, _turn_kinds),
+            weight.reshape(-1), taps, shape, part.order, threads,
+        )  # fmt: skip
         plan = _plan(
             images, groups, filters, channels, out, part.kernel, part.out,
             (1,) * len(kernel), part.before, part.dilation, g.itemsize, 1,
@@ -322,6 +325,11 @@ def _correlate_kinds(number: Any) -> tuple[Any, ...]:
     return (array, array, array, array, _KIND, types.UniTuple(n, 5), n, n)
 
 
+def _turn_kinds(number: Any) -> tuple[Any, ...]:
+    array, n = types.Array(number, 1, "C"), types.int64
+    return (array, array, types.UniTuple(n, 4), types.Array(n, 1, "C"), n, n)
+
+
 def _weigh_kinds(number: Any) -> tuple[Any, ...]:
     array = types.Array(number, 1, "C")
     return (array, array, array, _KIND, types.boolean, types.int64, types.int64)
@@ -414,7 +422,7 @@ def _product(a, a0, a_row, filters, b, taps, depth, vectors, count, c, c0, c_row
                 i += 4
 
 
-@compiled
+@Compiled
 def _turn_share(weight, out, shape, order, thread, threads):
     """One thread's share of :func:`_turn`: some channels, a few at a time."""
     groups, filters, channels, taps = shape
@@ -433,10 +441,10 @@ def _turn_share(weight, out, shape, order, thread, threads):
 
 
 @parallel
-def _turn(weight, out, shape, order, threads):
+def _turn(address, weight, out, shape, order, threads):
     """The weight with input and output exchanged, and its taps in another order."""
     for thread in prange(threads):
-        _turn_share(weight, out, shape, order, np.int64(thread), threads)
+        call(address, (weight, out, shape, order, np.int64(thread), threads))
 
 
 @Compiled

@@ -287,11 +287,11 @@ def _product(a, a0, a_row, a_step, rows, b, b0, taps, depth, c, c0, c_row, colum
             to = c0 + i * c_row + j
             if left > 8 or left == 6 or left == 5:
                 tile6(a, a0 + i * a_row, a_row, a_step, min(left, 6), b, b0 + j, b0 + j + 8, taps,
-                      0, depth, c, to, to + 8, c_row, 8, 8, zero, 0, more)  # fmt: skip
+                      0, depth, c, to, to + 8, c_row, 8, 8, zero, 0, more > 0)  # fmt: skip
                 i += 6
             else:
                 tile4(a, a0 + i * a_row, a_row, a_step, min(left, 4), b, b0 + j, b0 + j + 8, taps,
-                      0, depth, c, to, to + 8, c_row, 8, 8, zero, 0, more)  # fmt: skip
+                      0, depth, c, to, to + 8, c_row, 8, 8, zero, 0, more > 0)  # fmt: skip
                 i += 4
 
 
@@ -338,7 +338,7 @@ def _transform_cells(x, n, i, part, plan, first, last, cells, halfway, tiles, t,
     plane = plan.height * plan.width
     total = plan.groups * plan.channels
     _cut_out(x, (n * total + first) * plane, plane, plan.height, plan.width,
-             4 * i - plan.before_h, 4 * part * plan.group - plan.before_w, 6, columns,
+             4 * i - plan.before_h, 4 * part * plan.group - plan.before_w, np.int64(6), columns,
              last - first, pitch, cells)  # fmt: skip
     _to_cells(cells, 0, wide * pitch, halfway, 0, wide * pitch, columns * pitch)
     for j in range(count):
@@ -369,7 +369,7 @@ def _correlate_share(x, kernels, start, y, finite, plans, thread, threads):
     total = np.float32(0)
     done = begin
     while done < end:
-        t = 0
+        t = np.int64(0)
         unit = done
         while unit < end and t + plan.group <= plan.most:
             part, row = unit % plan.parts, unit // plan.parts
@@ -378,11 +378,11 @@ def _correlate_share(x, kernels, start, y, finite, plans, thread, threads):
             unit += 1
         for k in range(36):
             for group in range(groups):
-                _product(tiles, k * step_c + group * channels, pitch_c, 1, t, kernels,
+                _product(tiles, k * step_c + group * channels, pitch_c, np.int64(1), t, kernels,
                          k * channels * pitch + group * filters, taps, channels,
                          products, k * step + group * filters, pitch,
-                         filters, zero, False)  # fmt: skip
-        t = 0
+                         filters, zero, np.int64(0))  # fmt: skip
+        t = np.int64(0)
         while done < unit:
             part, row = done % plan.parts, done // plan.parts
             n, i = row // plan.rows, row % plan.rows
@@ -439,7 +439,7 @@ def _weigh_share(g, x, sums, plans, by_channels, thread, threads):
     first, last = (low, high) if by_channels else (0, groups * channels)
     done = begin
     while done < end:
-        t = 0
+        t = np.int64(0)
         while done < end and t + plan.group <= plan.most:
             part, row = done % plan.parts, done // plan.parts
             n, i = row // plan.rows, row % plan.rows
@@ -463,7 +463,7 @@ def _weigh_share(g, x, sums, plans, by_channels, thread, threads):
                 _product(tiles, k * step_c + group * channels, np.int64(1), pitch_c, high - low,
                          products, k * step + group * filters, taps, t, sums,
                          own + k * size + low * pitch + group * filters, pitch, filters, zero,
-                         True)  # fmt: skip
+                         np.int64(1))  # fmt: skip
 
 
 @parallel

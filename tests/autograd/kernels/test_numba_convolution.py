@@ -201,3 +201,44 @@ def test_any_number_of_threads(threads, monkeypatch):
     Case(1, 1, 3, 20, (9, 17), (3, 3), ONE, SAME, ONE).check()
     monkeypatch.setattr(SETTINGS, "convolution", "winograd")
     Case(3, 1, 24, 20, (9, 17), (3, 3), ONE, SAME, ONE).check(tolerance=30)
+
+
+def test_who_goes_by_winograd(monkeypatch):
+    class ReachedError(Exception):
+        pass
+
+    def reach(*args):
+        raise ReachedError
+
+    monkeypatch.setattr(compiled.winograd, "correlate", reach)
+    monkeypatch.setattr(compiled.winograd, "weight_grad", reach)
+    many = Case(4, 1, 16, 16, (16, 16), (3, 3), ONE, SAME, ONE)
+    few = Case(1, 1, 3, 16, (16, 16), (3, 3), ONE, SAME, ONE)
+    by_winograd = {"direct": (), "winograd": (many, few), "auto": (many,)}
+    for how, expected in by_winograd.items():
+        for case in (many, few):
+            monkeypatch.setattr(SETTINGS, "convolution", how)
+            if case in expected:
+                with pytest.raises(ReachedError):
+                    case.by(compiled)
+            else:
+                case.by(compiled)
+    monkeypatch.setattr(SETTINGS, "convolution", "winograd")
+    for case in (
+        Case(4, 1, 16, 16, (16, 16), (3, 3), (2, 2), SAME, ONE),
+        Case(4, 1, 16, 16, (16, 16), (3, 3), ONE, SAME, (2, 1)),
+        Case(4, 1, 16, 16, (16, 16), (3, 5), ONE, SAME, ONE),
+        Case(4, 16, 1, 1, (16, 16), (3, 3), ONE, SAME, ONE),
+    ):
+        case.by(compiled)
+
+
+def test_large_numbers_do_not_overflow_on_the_way():
+    case = Case(2, 1, 16, 16, (16, 16), (3, 3), ONE, SAME, ONE)
+    SETTINGS.convolution = "winograd"
+    case.x *= np.float32(2e36)
+    case.w *= np.float32(0.25)
+    case.bias[:] = 0
+    exact = Plain.conv(case.x.astype(np.float64), case.w.astype(np.float64), *case.settings)
+    ours = compiled.conv(case.x, case.w, *case.settings, case.bias)
+    assert np.abs(ours - exact).max() <= 1e-4 * np.abs(exact).max()
