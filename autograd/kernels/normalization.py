@@ -129,13 +129,17 @@ def channel_scale(x: Array, center: Array, scale: Array, shift: Array) -> Array:
     array([[4., 8.]])
     """
     rows = _rows(x)
+    centered, shifted = bool(center.any()), bool(shift.any())
     center, scale, shift = (_spread(v, rows, x.dtype) for v in (center, scale, shift))
     out = np.empty(rows.shape, x.dtype)
 
     def work(images: slice, scratch: Array) -> None:
-        part = np.subtract(rows[images], center, out=out[images])
-        np.multiply(part, scale, out=part)
-        np.add(part, shift, out=part)
+        part = rows[images]
+        if centered:
+            part = np.subtract(part, center, out=out[images])
+        part = np.multiply(part, scale, out=out[images])
+        if shifted:
+            np.add(part, shift, out=part)
 
     _in_blocks(rows, work)
     return out.reshape(x.shape)

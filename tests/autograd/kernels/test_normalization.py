@@ -63,6 +63,10 @@ def test_maps_and_sums(shape: tuple[int, ...], dtype: Any) -> None:
     scaled = kernels.channel_scale(x, a, b, c)
     expected = apart * spread(b, x) + spread(c, x)
     np.testing.assert_allclose(scaled, expected, rtol=tolerance, atol=10 * tolerance)
+    for center, shift in ((0 * a, c), (a, 0 * c), (0 * a, 0 * c)):
+        some = (wide - spread(center, x)) * spread(b, x) + spread(shift, x)
+        found = kernels.channel_scale(x, center, b, shift)
+        np.testing.assert_allclose(found, some, rtol=tolerance, atol=10 * tolerance)
     combined = kernels.channel_combine(g, x, a, b, c, d)
     expected = given * spread(b, x) + apart * spread(c, x) + spread(d, x)
     np.testing.assert_allclose(combined, expected, rtol=tolerance, atol=10 * tolerance)
