@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import autograd.kernels.convolution as kernels
 from autograd.kernels import (
+    _rows,
     col2im,
     conv,
     conv_input_grad,
@@ -160,11 +161,11 @@ def test_however_the_work_is_cut_up(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SETTINGS, "threads", threads)
         patch.setattr(kernels, "_SHARED", 0)
-        patch.setattr(kernels, "_COLUMN_BYTES", 1)
-        patch.setattr(kernels, "_MIN_COLUMNS", columns)
+        patch.setattr(_rows, "_COLUMN_BYTES", 1)
+        patch.setattr(_rows, "_MIN_COLUMNS", columns)
         patch.setattr(kernels, "_MIN_POINTWISE", 4)
-        patch.setattr(kernels, "_WASTE", waste)
-        patch.setattr(kernels, "_MIN_INNERMOST", 2)
+        patch.setattr(_rows, "_WASTE", waste)
+        patch.setattr(_rows, "_MIN_INNERMOST", 2)
         actual = all_three(geometry, *arrays)
     assert_all_close(actual, by_definition(geometry, *arrays))
 

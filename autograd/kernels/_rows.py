@@ -1,0 +1,250 @@
+"""Images laid out so that the columns a convolution multiplies with are a few long copies.
+
+im2col by the book copies each window on its own, in runs as short as the kernel is wide. Here the
+zero-padded input of a few images is laid out once as one flat row per channel. What one tap sees
+in *all* windows is then one contiguous run of that row, and the column matrix a few long copies:
+
+    x = a b c    with padding 1, laid out:           . . . . . a b c . d e f . g h i . . . . .
+        d e f    1st tap of a 3 by 3 kernel sees     . . . . . a b c . d e
+        g h i    2nd tap sees, one position on,        . . . . a b c . d e f    ("." is 0)
+
+- Neighbouring rows share their padding, as above.
+- With a stride, cells of equal index modulo the stride are kept in rows of their own, called
+  phases; within one phase the windows are adjacent again.
+- The images of a batch stand between the last two axes, so that only the last axis has positions
+  that belong to no window, at most kernel - 1 of them per row. They are computed and dropped.
+- Where images are so small that those would be many, the images of a batch stand innermost, and
+  columns are copied row by row of windows: no position is wasted, and runs are still long.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from autograd.kernels._windows import Array, Index, Ints, trailing
+
+__all__ = ["FlatRows", "axes_of", "batches"]
+
+# Columns are made in pieces of about this many bytes: small enough for the matrix product to read
+# them back from cache, large enough for it to run at full speed.
+_COLUMN_BYTES = 1 << 20
+# ... but never fewer columns than this, or the product spends its time repacking the weight.
+_MIN_COLUMNS = 512
+# Images stand innermost where rows are longer than windows need by this factor, and there are so
+# many images.
+_WASTE = 1.15
+_MIN_INNERMOST = 8
+
+
+class Phase(NamedTuple):
+    """Taps of one axis that share a phase of the stride: where they read, and what is there."""
+
+    taps: slice  # these taps of the kernel
+    offset: int  # position of the first of them, in window 0
+    step: int  # distance from one to the next
+    cells: slice  # cells of the input that are in this phase
+    positions: slice  # and where they stand
+
+
+class Axis(NamedTuple):
+    """One spatial axis of the flat rows."""
+
+    out: int  # windows
+    kernel: int  # taps
+    pitch: int  # positions, padding included
+    reach: int  # position of the last tap, in window 0
+    phases: tuple[Phase, ...]
+
+
+@lru_cache(maxsize=1024)
+def _axis(size: int, out: int, kernel: int, stride: int, before: int, dilation: int) -> Axis:
+    """Lay out one axis. ``before`` may be negative: so many cells are then left out.
+
+    Window ``o`` reads padded cell ``o * stride + t * dilation``, which is position
+    ``o + (t * dilation) // stride`` of phase ``(t * dilation) % stride``.
+    """
+    common = math.gcd(stride, dilation)
+    apart = stride // common  # taps t and t + apart share a phase
+    reach = (kernel - 1) * dilation // stride
+    end = out + reach  # no position from here on is ever read
+    lead = end  # zeros that every phase starts with
+    pitch = out
+    phases = []
+    for t in range(min(apart, kernel)):
+        r = t * dilation % stride
+        start = max(0, -((r - before) // stride))
+        stop = min(end, (size - 1 + before - r) // stride + 1)
+        cells = positions = slice(0, 0)
+        if start < stop:
+            first = start * stride + r - before
+            cells = slice(first, first + (stop - start - 1) * stride + 1, stride)
+            positions = slice(start, stop)
+            pitch = max(pitch, stop)
+            lead = min(lead, start)
+        offset = t * dilation // stride
+        phases.append(Phase(slice(t, None, apart), offset, dilation // common, cells, positions))
+    # What a window reads past the end of its row must be 0: the next row's leading zeros will do.
+    return Axis(out, kernel, max(pitch, end - lead), reach, tuple(phases))
+
+
+def axes_of(
+    spatial: Ints, out: Ints, kernel: Ints, stride: Ints, before: Ints, dilation: Ints
+) -> list[Axis]:
+    return list(map(_axis, spatial, out, kernel, stride, before, dilation))
+
+
+class FlatRows:
+    """A few images as flat zero-padded rows, and the column matrix that is read off them.
+
+    Arrays here are ``(channels, ...)``, with all positions of all images flat on the last axis.
+    """
+
+    def __init__(
+        self, axes: list[Axis], images: int, channels: int, dtype: DTypeLike, innermost: bool
+    ) -> None:
+        n = len(axes)
+        pitches, out = [a.pitch for a in axes], [a.out for a in axes]
+        self.images = images
+        shape = [*pitches, images] if innermost else [*pitches[:-1], images, pitches[-1]]
+        steps = [math.prod(shape[i + 1 :]) for i in range(n)]
+        if not innermost:
+            steps[-1] = 1
+        self._shape = shape
+        self._order = (n + 1, 0, *range(1, n + 1)) if innermost else (n, 0, *range(1, n), n + 1)
+        self._windows = trailing(slice(0, a.out) for a in axes)
+        self._spread: Array | None = None
+        last = sum((a.out - 1 + a.reach) * step for a, step in zip(axes, steps, strict=True))
+        last += images - 1 if innermost else (images - 1) * pitches[-1]  # no position is beyond
+        if innermost:
+            self.size = self._length = images * math.prod(out)
+            self._windows_shape = [*out, images]
+        else:
+            reach = sum(a.reach * step for a, step in zip(axes, steps, strict=True))
+            self.size, self._length = images * math.prod(pitches), last - reach + 1
+            self._windows_shape = shape
+
+        # The data, one row per channel and phase, and the places that are not padding.
+        phases = list(itertools.product(*(a.phases for a in axes)))
+        row = max(math.prod(shape), last + 1)
+        self._data = np.zeros((channels, len(phases), row), dtype)
+        self._cells = [
+            (
+                self._images_first(self._data[:, i], shape)[trailing(p.positions for p in phase)],
+                trailing(p.cells for p in phase),
+            )
+            for i, phase in enumerate(phases)
+        ]
+
+        # The columns, phase by phase: taps, the data of the first of them, strides from tap to tap.
+        kernel = [a.kernel for a in axes]
+        if innermost:
+            run, self._run_steps, self._span = [*out[:-1], out[-1] * images], steps[:-1], self.size
+        else:
+            wanted = _columns_at_once(channels * math.prod(kernel), self._data.itemsize)
+            self._span = -(-self._length // max(1, round(self._length / wanted)))
+            run, self._run_steps = [self._span], []
+        self._columns = np.empty((channels, *kernel, *run), dtype)
+        self._taps = [
+            (
+                self._columns[(slice(None), *(p.taps for p in phase))],
+                i * row + sum(p.offset * step for p, step in zip(phase, steps, strict=True)),
+                [p.step * step for p, step in zip(phase, steps, strict=True)],
+            )
+            for i, phase in enumerate(phases)
+        ]
+        self._pointwise = kernel == [1] * n and pitches == out
+
+    def load(self, x: Array) -> None:
+        """Lay out ``x``, ``(images, channels, *spatial)``."""
+        for places, cells in self._cells:
+            places[...] = x[cells]
+
+    def unload(self, x: Array) -> None:
+        """Write back into ``x`` those of its cells that any window can read."""
+        for places, cells in self._cells:
+            x[cells] = places
+
+    def spread(self, g: Array) -> Array:
+        """Lay out ``g``, ``(images, channels, *out)``, by window, with 0 where no window is."""
+        if self._spread is None:
+            self._spread = np.zeros((g.shape[1], self.size), self._data.dtype)
+        self.windows(self._spread)[...] = g
+        return self._spread
+
+    def windows(self, flat: Array) -> Array:
+        """View window positions, ``(channels, size)``, as ``(images, channels, *out)``."""
+        return self._images_first(flat, self._windows_shape)[self._windows]
+
+    def columns(self) -> Iterator[tuple[slice, Array]]:
+        """Column matrices ``(channels, *kernel, positions)``, each with the positions it is for.
+
+        Each is overwritten by the next.
+        """
+        if self._pointwise:
+            yield slice(0, self._length), self._data[:, 0, : self._length]  # rows are columns
+            return
+        for start, count in self._pieces():
+            for taps, first, steps in self._taps:
+                part = taps[..., :count]
+                part[...] = self._run(part.shape, first + start, steps)
+            yield slice(start, start + count), self._columns[..., :count]
+
+    def scatter(self) -> Iterator[tuple[slice, Array]]:
+        """Adjoint of `columns`: the matrices are to be written to, and are added up on the rows."""
+        self._data[...] = 0
+        for start, count in self._pieces():
+            yield slice(start, start + count), self._columns[..., :count]
+            for taps, first, steps in self._taps:
+                part = taps[..., :count]
+                runs = self._run(part.shape, first + start, steps)
+                # One tap after the other: runs of different taps overlap.
+                for tap in np.ndindex(part.shape[1 : 1 + len(steps)]):
+                    at: Index = (slice(None), *tap)
+                    np.add(runs[at], part[at], out=runs[at])
+
+    def _images_first(self, flat: Array, shape: Ints) -> Array:
+        return flat[:, : math.prod(shape)].reshape(-1, *shape).transpose(self._order)
+
+    def _pieces(self) -> Iterator[tuple[int, int]]:
+        for start in range(0, self._length, self._span):
+            yield start, min(self._span, self._length - start)
+
+    def _run(self, shape: tuple[int, ...], first: int, steps: list[int]) -> Array:
+        """View of the data that starts at ``first`` and strides from tap to tap by ``steps``."""
+        itemsize = self._data.itemsize
+        channel = math.prod(self._data.shape[1:])
+        strides = [itemsize * s for s in (channel, *steps, *self._run_steps, 1)]
+        return np.ndarray(shape, self._data.dtype, self._data, itemsize * first, strides)
+
+
+def _columns_at_once(depth: int, itemsize: int) -> int:
+    return max(_MIN_COLUMNS, _COLUMN_BYTES // (depth * itemsize))
+
+
+def batches(
+    count: int, channels: int, axes: list[Axis], dtype: DTypeLike
+) -> Iterator[tuple[slice, FlatRows]]:
+    """Flat rows for a few images at a time, about as many as fill one piece of columns."""
+    depth = channels * math.prod(a.kernel for a in axes)
+    plane = math.prod(a.pitch for a in axes)
+    wanted = _columns_at_once(depth, np.dtype(dtype).itemsize)
+    most = max(1, round(wanted / plane))
+    innermost = False
+    if axes[-1].pitch > _WASTE * axes[-1].out:
+        together = min(count, 2 * wanted // math.prod(a.out for a in axes))
+        if together >= _MIN_INNERMOST:
+            most, innermost = together, True
+    most = -(-count // -(-count // most))  # batches of equal size
+    rows = None
+    for start in range(0, count, most):
+        images = min(most, count - start)
+        if rows is None or rows.images != images:
+            rows = FlatRows(axes, images, channels, dtype, innermost)
+        yield slice(start, start + images), rows
