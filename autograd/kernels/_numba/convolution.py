@@ -18,7 +18,7 @@ import numba
 import numpy as np
 from numba import types
 
-from autograd.kernels._numba import compiled, parallel, prange, winograd
+from autograd.kernels._numba import HAS_GEMM, compiled, gemm, parallel, prange, winograd
 from autograd.kernels._numba._calls import Compiled, call
 from autograd.kernels._numba._micro import (
     VECTOR_BYTES,
@@ -43,7 +43,11 @@ _BUFFER_BYTES = 1 << 17
 # Strides with more residues than this are better scattered, as NumPy's form does.
 _MOST_RESIDUES = 9
 # Windows whose products with all taps are summed up before the sums are added to the gradient.
-_LEAST_WINDOWS = 512
+_MOST_WINDOWS = 512
+# ... and of cotangents.
+_COTANGENT_BYTES = 1 << 18
+# Bytes of input that stay in the first-level cache, beside the cotangents they are multiplied with.
+_FIRST_LEVEL = 1 << 14
 
 
 # One correlation in three axes, as numbers for the compiled loops.
@@ -60,6 +64,7 @@ _PLAN = np.dtype(
             "block",  # channels that are worked on at a time
             "rows",  # rows of windows that are worked on at a time
             "lanes",  # numbers in a vector
+            "windows",  # how many are worked on at a time, about
         )
     ]
 )  # fmt: skip
@@ -84,7 +89,7 @@ def _plan(
     itemsize: int,
     windows: int,
 ) -> Any:
-    """Choose how to cut a correlation into pieces; of about ``windows`` windows at least."""
+    """Choose how to cut a correlation into pieces; of about ``windows`` windows, if told."""
     spatial, kernel, out = _three(spatial, 1), _three(kernel, 1), _three(out, 1)
     stride, before, dilation = _three(stride, 1), _three(before, 0), _three(dilation, 1)
     taps = math.prod(kernel)
@@ -96,10 +101,12 @@ def _plan(
     step = 1 if kernel[1] == 1 else stride[1]
     halo = (kernel[1] - 1) * dilation[1] + 1
     row = block * kernel[0] * phases * pitch * itemsize
-    rows = max(1, (_BUFFER_BYTES // row - halo) // step + 1, -(-windows // out[2]))
+    rows = -(-windows // out[2])
+    if not windows:
+        rows = max(1, (_BUFFER_BYTES // row - halo) // step + 1)
     numbers = (
         images, groups, channels, *spatial, filters, *kernel, *out, *stride, *before, *dilation,
-        phases, pitch, block, _even(out[1], rows), VECTOR_BYTES // itemsize,
+        phases, pitch, block, _even(out[1], rows), VECTOR_BYTES // itemsize, windows,
     )  # fmt: skip
     return np.array([numbers], _PLAN)
 
@@ -135,7 +142,7 @@ def conv(
             return result
     plan = _plan(
         images, groups, channels, filters, spatial, kernel, out,
-        tuple(stride), before, tuple(dilation), x.itemsize, 1,
+        tuple(stride), before, tuple(dilation), x.itemsize, 0,
     )  # fmt: skip
     y = np.empty((images, len(weight), *out), x.dtype)
     _correlate(
@@ -174,7 +181,7 @@ def conv_input_grad(
         )  # fmt: skip
         plan = _plan(
             images, groups, filters, channels, out, part.kernel, part.out,
-            (1,) * len(kernel), part.before, part.dilation, g.itemsize, 1,
+            (1,) * len(kernel), part.before, part.dilation, g.itemsize, 0,
         )  # fmt: skip
         _correlate(
             _correlate_share.address(g.dtype, _correlate_kinds),
@@ -198,11 +205,18 @@ def conv_weight_grad(
         result = winograd.weight_grad(g, x, before, groups)
         if result is not None:
             return result
+    threads = thread_count()
+    pointwise = max(*kernel, *stride) == 1 and x.shape[2:] == out and not any(before)
+    if HAS_GEMM and pointwise and min(channels, filters) >= 4:
+        gw = np.empty((groups * filters, channels, *kernel), g.dtype)
+        shape = (images, groups, filters, channels, math.prod(out))
+        _weigh_pointwise(g.reshape(-1), x.reshape(-1), gw.reshape(-1), shape, threads)
+        return _finite(gw)
     plan = _plan(
         images, groups, channels, filters, x.shape[2:], kernel, out,
-        tuple(stride), before, tuple(dilation), x.itemsize, _LEAST_WINDOWS,
+        tuple(stride), before, tuple(dilation), x.itemsize,
+        max(128, min(_MOST_WINDOWS, _COTANGENT_BYTES // (filters * x.itemsize))),
     )  # fmt: skip
-    threads = thread_count()
     by_channels = channels >= 4 * threads and channels * math.prod(kernel) >= 16 * threads
     copies = 1 if by_channels else threads
     sums = np.zeros((copies, groups * filters, channels, *kernel), g.dtype)
@@ -210,10 +224,13 @@ def conv_weight_grad(
         _weigh_share.address(g.dtype, _weigh_kinds),
         g.reshape(-1), x.reshape(-1), sums.reshape(-1), plan, by_channels, threads,
     )  # fmt: skip
-    gw = sums[0] if copies == 1 else sums.sum(axis=0)
     # Cells beside a row of windows are multiplied by 0, which is exact unless one is inf or nan.
+    return _finite(sums[0] if copies == 1 else sums.sum(axis=0))
+
+
+def _finite(array: Any) -> Any:
     with np.errstate(invalid="ignore", over="ignore"):
-        return gw if math.isfinite(gw.sum()) else NotImplemented
+        return array if math.isfinite(array.sum()) else NotImplemented
 
 
 def _by_winograd(
@@ -551,7 +568,7 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
     pieces = -(-plan.out_h // plan.rows)
     slabs = plan.images * plan.out_d
     # Small images are taken several at a time.
-    many = max(1, _LEAST_WINDOWS // (plan.out_h * plan.out_w)) if pieces == 1 else 1
+    many = max(1, plan.windows // (plan.out_h * plan.out_w)) if pieces == 1 else 1
     units = -(-slabs // many) if pieces == 1 else slabs * pieces
     wide = -(-plan.out_w // lanes)
     plane, out_plane = plan.depth * plan.height * plan.width, plan.out_d * plan.out_h * plan.out_w
@@ -568,6 +585,8 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
     block = min(plan.block, high - low)
     read = _rows_read(plan.rows, plan)
     slot = block * plan.kernel_d * read * line
+    some = _FIRST_LEVEL // (x.itemsize * many * plan.kernel_d * read * line) * taps
+    some = max(4, some // 4 * 4)
     buffer = np.zeros(many * slot + 2 * lanes, x.dtype)
     table = np.empty(block * taps, np.int64)
     span = many * plan.rows * wide * lanes
@@ -614,11 +633,14 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
                                  min(12, part * taps - t), left, right, k,
                                  gw, to + t, taps)  # fmt: skip
                     continue
-                for f in range(0, filters, 3):
-                    for t in range(0, part * taps, 4):
-                        dots3x4(cotangent, f * span, span, min(3, filters - f),
-                             buffer, table, t, min(4, part * taps - t), left, right, k,
-                             gw, to + f * channels * taps + t, channels * taps)  # fmt: skip
+                # A few channels at a time, which stay in the first-level cache.
+                for t0 in range(0, part * taps, some):
+                    for f in range(0, filters, 3):
+                        for t in range(t0, min(t0 + some, part * taps), 4):
+                            dots3x4(cotangent, f * span, span, min(3, filters - f), buffer, table,
+                                    t, min(4, part * taps - t), left, right, k,
+                                    gw, to + f * channels * taps + t,
+                                    channels * taps)  # fmt: skip
 
 
 @parallel
@@ -626,3 +648,19 @@ def _weigh(address, g, x, gw, plans, by_channels, threads):
     """Add up the gradient of the weight: for each thread its channels, or a copy of its own."""
     for thread in prange(threads):
         call(address, (g, x, gw, plans, by_channels, np.int64(thread), threads))
+
+
+@parallel
+def _weigh_pointwise(g, x, gw, shape, threads):
+    """The gradient of a weight of one tap: BLAS's products, each thread's of some filters."""
+    images, groups, filters, channels, plane = shape
+    for thread in prange(threads):
+        low, high = filters * thread // threads, filters * (thread + 1) // threads
+        if low < high:
+            for n in range(images):
+                for group in range(groups):
+                    row = group * filters + low
+                    gemm(False, True, high - low, channels, plane,
+                         g[(n * groups * filters + row) * plane :], plane,
+                         x[(n * groups + group) * channels * plane :], plane,
+                         1.0 if n else 0.0, gw[row * channels :], channels)  # fmt: skip
