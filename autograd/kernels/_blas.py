@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -136,38 +135,40 @@ def restore_blas_threads() -> None:
         _before = None
 
 
-_lock = threading.Lock()
-_inside = 0
-_threads_outside = 1
+class _OneThread:
+    """A context that may be entered many times, in several threads at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._outside = 1  # threads of BLAS before the first entered
+
+    def __enter__(self) -> None:
+        blas = openblas()
+        if blas is not None:
+            with self._lock:
+                if not self._inside:
+                    self._outside = blas.get_threads()
+                    if self._outside != 1:
+                        blas.set_threads(1)
+                self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        blas = openblas()
+        if blas is not None:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside and self._outside != 1:
+                    blas.set_threads(self._outside)
 
 
-@contextmanager
-def _limited(blas: OpenBlas) -> Iterator[None]:
-    global _inside, _threads_outside
-    with _lock:
-        if not _inside:
-            _threads_outside = blas.get_threads()
-            blas.set_threads(1)
-        _inside += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if not _inside:
-                blas.set_threads(_threads_outside)
+_one_thread = _OneThread()
 
 
-@contextmanager
-def _as_it_is() -> Iterator[None]:
-    yield
-
-
-def one_blas_thread() -> Any:
+def one_blas_thread() -> _OneThread:
     """A context in which BLAS stays on the thread it is called from.
 
     Threads of BLAS and threads of ours would wait for each other's cores. Contexts may overlap in
     several threads; the number of BLAS threads is what it was when the last one is left.
     """
-    blas = openblas()
-    return _as_it_is() if blas is None else _limited(blas)
+    return _one_thread

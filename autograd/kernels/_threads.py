@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 from autograd.kernels._blas import one_blas_thread, openblas
 from autograd.kernels._settings import SETTINGS
 
-__all__ = ["cores", "in_shares", "in_threads", "on_one_blas_thread", "thread_count"]
+__all__ = ["are_up", "cores", "in_shares", "in_threads", "on_one_blas_thread", "thread_count"]
 
 
 def cores() -> int:
@@ -87,6 +87,11 @@ class _Pool:
         _local.busy = True
         while True:
             self.jobs.get().run()
+
+
+def are_up() -> bool:
+    """Whether threads of ours have been started: some kernel is worth them in this process."""
+    return _pool.started > 0
 
 
 _local = threading.local()

@@ -35,8 +35,8 @@ def refuse_out(name: str, out: Any) -> None:
         raise TypeError(f"np.{name} of a tensor has no out=: assign the result instead")
 
 
-# From this many multiplications on, a product is shared out over our own threads.
-_LARGE = 1 << 20
+# From this many multiplications on, BLAS might use threads, and which ones matters.
+_LARGE = 1 << 17
 
 
 def product(a: Any, b: Any) -> Any:
