@@ -22,6 +22,7 @@ __all__ = [
     "openblas",
     "restore_blas_threads",
     "take_blas_threads",
+    "usual_threads",
 ]
 
 
@@ -135,21 +136,31 @@ def restore_blas_threads() -> None:
         _before = None
 
 
+def usual_threads() -> int:
+    """Threads that BLAS has when none have been taken from it; 1 if it is not known."""
+    blas = openblas()
+    if blas is None:
+        return 1
+    if _before is not None:
+        return _before
+    return _one_thread.outside or int(blas.get_threads())
+
+
 class _OneThread:
     """A context that may be entered many times, in several threads at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._outside = 1  # threads of BLAS before the first entered
+        self.outside = 0  # threads that BLAS had before the first entered; 0 if nobody is inside
 
     def __enter__(self) -> None:
         blas = openblas()
         if blas is not None:
             with self._lock:
                 if not self._inside:
-                    self._outside = blas.get_threads()
-                    if self._outside != 1:
+                    self.outside = blas.get_threads()
+                    if self.outside != 1:
                         blas.set_threads(1)
                 self._inside += 1
 
@@ -158,8 +169,10 @@ class _OneThread:
         if blas is not None:
             with self._lock:
                 self._inside -= 1
-                if not self._inside and self._outside != 1:
-                    blas.set_threads(self._outside)
+                if not self._inside:
+                    if self.outside != 1:
+                        blas.set_threads(self.outside)
+                    self.outside = 0
 
 
 _one_thread = _OneThread()

@@ -11,7 +11,7 @@ from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
-from autograd.kernels._blas import one_blas_thread, openblas
+from autograd.kernels._blas import one_blas_thread, openblas, usual_threads
 from autograd.kernels._settings import SETTINGS
 
 __all__ = ["are_up", "cores", "in_shares", "in_threads", "on_one_blas_thread", "thread_count"]
@@ -33,10 +33,9 @@ def thread_count() -> int:
     if SETTINGS.threads is not None:
         return SETTINGS.threads
     if _default_threads is None:
-        blas = openblas()
         limit = os.environ.get("OMP_NUM_THREADS", "")
         asked = int(limit) if limit.isdecimal() and int(limit) else cores()
-        _default_threads = min(cores(), asked if blas is None else blas.get_threads())
+        _default_threads = min(cores(), asked if openblas() is None else usual_threads())
     return _default_threads
 
 

@@ -15,7 +15,7 @@ import autograd
 from autograd import config
 from autograd.kernels import _machine, matmul
 from autograd.kernels._blas import one_blas_thread, openblas
-from autograd.kernels._threads import in_threads, thread_count
+from autograd.kernels._threads import cores, in_threads, thread_count
 
 needs_numba = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="Numba is not installed"
@@ -248,6 +248,17 @@ def test_work_within_work_takes_turns():
     with config(threads=2):
         in_threads(outer, [0, 1])
     assert sorted(order) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+@needs_openblas
+def test_the_number_of_threads_is_known_while_blas_is_held_back():
+    program = (
+        "from autograd.kernels._blas import one_blas_thread; import autograd\n"
+        "with one_blas_thread(): print(autograd.config.threads)\n"
+        "print(autograd.config.threads)"
+    )
+    found = run(program, OPENBLAS_NUM_THREADS="2").stdout.split()
+    assert found == [str(min(2, cores()))] * 2
 
 
 @needs_openblas
