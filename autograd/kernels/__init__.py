@@ -23,6 +23,7 @@ from autograd.kernels.normalization import channel_combine as channel_combine
 from autograd.kernels.normalization import channel_dots as channel_dots
 from autograd.kernels.normalization import channel_moments as channel_moments
 from autograd.kernels.normalization import channel_scale as channel_scale
+from autograd.kernels.normalization import channel_sums as channel_sums
 from autograd.kernels.pooling import avg_pool as avg_pool
 from autograd.kernels.pooling import avg_pool_input_grad as avg_pool_input_grad
 from autograd.kernels.pooling import max_gather as max_gather

@@ -16,7 +16,13 @@ from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array
 from autograd.kernels.losses import ones
 
-__all__ = ["channel_combine", "channel_dots", "channel_moments", "channel_scale"]
+__all__ = [
+    "channel_combine",
+    "channel_dots",
+    "channel_moments",
+    "channel_scale",
+    "channel_sums",
+]
 
 # From this length on, NumPy's loops run over one channel of one image; below, over a whole image,
 # with what belongs to a channel repeated for each of its elements.
@@ -119,6 +125,20 @@ def channel_moments(x: Array) -> tuple[Array, Array]:
     mean, square = (_gather(sum(part), channels) / count for part in zip(*parts))
     variance = np.maximum(square - mean * mean, 0)
     return start.astype(rows.dtype) + mean, variance
+
+
+@compilable(least=1 << 14)
+def channel_sums(x: Array) -> Array:
+    """The sum over every channel, (C,).
+
+    >>> channel_sums(np.arange(6.0).reshape(1, 2, 3))
+    array([ 3., 12.])
+    """
+    size = prod(x.shape[2:])
+    if x.dtype.kind != "f" or not x.flags.c_contiguous or not size:
+        return np.sum(x, axis=(0, *range(2, x.ndim)))
+    rows = x.reshape(-1, size)  # a product with ones takes half the time of a reduction
+    return rows.dot(np.ones(size, x.dtype)).reshape(x.shape[:2]).sum(0)
 
 
 @compilable(least=1 << 12)

@@ -9,7 +9,13 @@ import numpy as np
 from autograd.kernels._numba import compiled, parallel, prange, serves
 from autograd.kernels._threads import thread_count
 
-__all__ = ["channel_combine", "channel_dots", "channel_moments", "channel_scale"]
+__all__ = [
+    "channel_combine",
+    "channel_dots",
+    "channel_moments",
+    "channel_scale",
+    "channel_sums",
+]
 
 # Rows shorter than this are left to NumPy, whose loops run over many channels at once.
 _SHORT = 8
@@ -33,6 +39,13 @@ def channel_moments(x: Any) -> Any:
     count = x.size // x.shape[1]
     mean = sums / count
     return start + mean, np.maximum(squares / count - mean * mean, 0)
+
+
+def channel_sums(x: Any) -> Any:
+    """See :func:`autograd.kernels.normalization.channel_sums`."""
+    if not serves(x) or x.ndim < 3 or not x.size:
+        return NotImplemented
+    return _totals(_planes(x), thread_count()).astype(x.dtype)
 
 
 def channel_dots(g: Any, x: Any, center: Any) -> Any:
@@ -86,6 +99,25 @@ def _sums(g, x, g_center, center, threads):
                 sums[t, c] += total
                 dots[t, c] += dot
     return sums.sum(0), dots.sum(0)
+
+
+@compiled
+def _row_sum(x):
+    total = x.dtype.type(0)
+    for i in range(len(x)):
+        total += x[i]
+    return total
+
+
+@parallel
+def _totals(x, threads):
+    count, channels = x.shape[0], x.shape[1]
+    sums = np.zeros((threads, channels))
+    for t in prange(threads):
+        for n in range(count * t // threads, count * (t + 1) // threads):
+            for c in range(channels):
+                sums[t, c] += _row_sum(x[n, c])
+    return sums.sum(0)
 
 
 @compiled

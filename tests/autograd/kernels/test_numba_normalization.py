@@ -39,6 +39,7 @@ def test_channels(count: int, channels: int, spatial: list[int], double: bool) -
     for name, args in (
         ("channel_moments", (x,)),
         ("channel_scale", (x, a, b, c)),
+        ("channel_sums", (x,)),
         ("channel_dots", (g, x, a)),
         ("channel_combine", (g, x, a, b, c, d)),
     ):
@@ -54,6 +55,7 @@ def test_what_they_leave_to_numpy() -> None:
     one = np.ones(4)
     x = np.ones((3, 4, 4, 4))
     assert compiled.channel_moments(np.ones((3, 4))) is NotImplemented
+    assert compiled.channel_sums(np.ones((3, 4), int)) is NotImplemented
     assert compiled.channel_scale(x.transpose(0, 1, 3, 2), one, one, one) is NotImplemented
     assert compiled.channel_dots(x.astype(np.float32), x, one) is NotImplemented
     assert compiled.channel_combine(x[..., ::2], x, one, one, one, one) is NotImplemented
