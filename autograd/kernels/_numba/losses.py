@@ -98,7 +98,11 @@ def _largest(row, lanes):
     return peak
 
 
-@compiled
+# Not to be reordered either: log(sum) + peak would lose the small losses beside large logits.
+_ordered = numba.njit(fastmath={"contract", "nsz"}, error_model="numpy", cache=True, nogil=True)
+
+
+@_ordered
 def _forward(x, target, losses, powers, sums, first, last):
     lanes = np.empty(8, x.dtype)
     for i in range(first, last):
