@@ -88,7 +88,11 @@ class Config:
 
     @property
     def threads(self) -> int:
-        """Threads of a kernel: as many as BLAS was set up with, unless set. None sets it back."""
+        """Threads of a kernel: as many as BLAS was set up with, unless set. None sets it back.
+
+        As soon as a kernel uses threads of its own, BLAS keeps to one, for all of the process: two
+        pools of threads would wait for each other's cores. ``threads = 1`` gives BLAS its own back.
+        """
         return thread_count()
 
     @threads.setter
@@ -96,6 +100,8 @@ class Config:
         if value is not None and (not isinstance(value, int) or value < 1):
             raise ValueError(f"threads must be a number from 1 on, or None, got {value!r}")
         SETTINGS.threads = value
+        if value == 1 and not (SETTINGS.started and SETTINGS.may_compile):
+            restore_blas_threads()
         if SETTINGS.started:
             from autograd.kernels._numba import limit_threads
 

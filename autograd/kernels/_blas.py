@@ -18,7 +18,6 @@ import numpy as np
 
 __all__ = [
     "OpenBlas",
-    "one_blas_thread",
     "openblas",
     "restore_blas_threads",
     "take_blas_threads",
@@ -115,73 +114,37 @@ def _candidates() -> Iterator[str]:
         yield from sorted(path for path in loaded if "openblas" in os.path.basename(path))
 
 
+_lock = threading.Lock()
 _before: int | None = None  # threads that BLAS had before they were taken
 
 
 def take_blas_threads() -> None:
-    """Keep BLAS to one thread until :func:`restore_blas_threads`."""
+    """Keep BLAS to one thread until :func:`restore_blas_threads`.
+
+    Its threads would wait for the cores that ours compute on, and ours for theirs: after even a
+    small product they go on spinning for many milliseconds.
+    """
     global _before
     blas = openblas()
-    if blas is not None and _before is None:
-        _before = blas.get_threads()
-        blas.set_threads(1)
+    with _lock:
+        if blas is not None and _before is None:
+            _before = int(blas.get_threads())
+            blas.set_threads(1)
 
 
 def restore_blas_threads() -> None:
     """Give BLAS back the threads that :func:`take_blas_threads` took."""
     global _before
     blas = openblas()
-    if blas is not None and _before is not None:
-        blas.set_threads(_before)
-        _before = None
+    with _lock:
+        if blas is not None and _before is not None:
+            blas.set_threads(_before)
+            _before = None
 
 
 def usual_threads() -> int:
-    """Threads that BLAS has when none have been taken from it; 1 if it is not known."""
+    """Threads that BLAS has when none have been taken from it; 1 if that is not known."""
     blas = openblas()
     if blas is None:
         return 1
-    if _before is not None:
-        return _before
-    return _one_thread.outside or int(blas.get_threads())
-
-
-class _OneThread:
-    """A context that may be entered many times, in several threads at once."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self.outside = 0  # threads that BLAS had before the first entered; 0 if nobody is inside
-
-    def __enter__(self) -> None:
-        blas = openblas()
-        if blas is not None:
-            with self._lock:
-                if not self._inside:
-                    self.outside = blas.get_threads()
-                    if self.outside != 1:
-                        blas.set_threads(1)
-                self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        blas = openblas()
-        if blas is not None:
-            with self._lock:
-                self._inside -= 1
-                if not self._inside:
-                    if self.outside != 1:
-                        blas.set_threads(self.outside)
-                    self.outside = 0
-
-
-_one_thread = _OneThread()
-
-
-def one_blas_thread() -> _OneThread:
-    """A context in which BLAS stays on the thread it is called from.
-
-    Threads of BLAS and threads of ours would wait for each other's cores. Contexts may overlap in
-    several threads; the number of BLAS threads is what it was when the last one is left.
-    """
-    return _one_thread
+    return int(blas.get_threads()) if _before is None else _before

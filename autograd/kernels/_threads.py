@@ -6,15 +6,14 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
-from functools import wraps
 from itertools import pairwise
 from queue import SimpleQueue
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-from autograd.kernels._blas import one_blas_thread, openblas, usual_threads
+from autograd.kernels._blas import openblas, take_blas_threads, usual_threads
 from autograd.kernels._settings import SETTINGS
 
-__all__ = ["are_up", "cores", "in_shares", "in_threads", "on_one_blas_thread", "thread_count"]
+__all__ = ["are_up", "cores", "hold_back_blas", "in_shares", "in_threads", "thread_count"]
 
 
 def cores() -> int:
@@ -106,11 +105,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+def hold_back_blas() -> None:
+    """Keep BLAS to one thread, before many small products, where ours may be used instead."""
+    if thread_count() > 1:
+        take_blas_threads()
+
+
 def in_threads(work: Callable[[Any], None], pieces: Sequence[Any]) -> None:
     """Call ``work`` on every piece, at once as far as there are threads; the first one here.
 
-    BLAS keeps to one thread meanwhile. Called from within such work, it goes through the pieces one
-    after the other.
+    BLAS keeps to one thread from now on. Called from within such work, it goes through the pieces
+    one after the other.
 
     Raises:
         Exception: what a piece raised; the others are finished first.
@@ -120,42 +125,23 @@ def in_threads(work: Callable[[Any], None], pieces: Sequence[Any]) -> None:
         for piece in pieces:
             work(piece)
         return
-    with one_blas_thread():
-        jobs = [_Job(work, piece) for piece in pieces[1:]]
+    take_blas_threads()
+    jobs = [_Job(work, piece) for piece in pieces[1:]]
+    for job in jobs:
+        _pool.submit(job, threads - 1)
+    _local.busy = True
+    try:
+        work(pieces[0])
+    finally:
+        _local.busy = False
+        errors = []
         for job in jobs:
-            _pool.submit(job, threads - 1)
-        _local.busy = True
-        try:
-            work(pieces[0])
-        finally:
-            _local.busy = False
-            errors = []
-            for job in jobs:
-                try:
-                    job.wait()
-                except BaseException as error:
-                    errors.append(error)
-        if errors:
-            raise errors[0]
-
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-
-
-def on_one_blas_thread(kernel: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Keep BLAS from its own threads while a kernel runs that goes to work in ours.
-
-    After even a small product they would go on spinning for many milliseconds, on the cores that
-    ours are to use.
-    """
-
-    @wraps(kernel)
-    def alone(*args: Arguments.args, **options: Arguments.kwargs) -> Result:
-        with one_blas_thread():
-            return kernel(*args, **options)
-
-    return alone
+            try:
+                job.wait()
+            except BaseException as error:
+                errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def in_shares(work: Callable[[list[Any]], None], pieces: list[Any]) -> None:

@@ -18,9 +18,9 @@ from autograd.kernels import winograd
 from autograd.kernels._rows import axes_of, batches
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import (
+    hold_back_blas,
     in_shares,
     in_threads,
-    on_one_blas_thread,
     thread_count,
 )
 from autograd.kernels._twins import compilable
@@ -71,7 +71,6 @@ def conv_output_shape(
 
 
 @compilable(least=1 << 10)
-@on_one_blas_thread
 def conv(
     x: Array,
     weight: Array,
@@ -104,6 +103,7 @@ def conv(
     >>> conv(x, np.array([[[-1.0, 1.0]]]), (1,), ((0, 0),), (1,), 1)
     array([[[1., 1., 1., 1.]]])
     """
+    hold_back_blas()
     out = conv_output_shape(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     dtype = np.result_type(x, weight) if bias is None else np.result_type(x, weight, bias)
     y = np.empty((x.shape[0], weight.shape[0], *out), dtype)
@@ -116,7 +116,6 @@ def conv(
 
 
 @compilable(least=1 << 10)
-@on_one_blas_thread
 def conv_input_grad(
     g: Array,
     weight: Array,
@@ -141,6 +140,7 @@ def conv_input_grad(
     >>> conv_input_grad(g, np.array([[[2.0, 3.0]]]), (5,), (2,), ((0, 0),), (1,), 1)
     array([[[ 2.,  3., 20., 30.,  0.]]])
     """
+    hold_back_blas()
     gx = np.empty((g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight))
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     before = [b for b, _ in padding]
@@ -168,7 +168,6 @@ def conv_input_grad(
 
 
 @compilable(least=1 << 10)
-@on_one_blas_thread
 def conv_weight_grad(
     g: Array,
     x: Array,
@@ -193,6 +192,7 @@ def conv_weight_grad(
     >>> conv_weight_grad(g, x, (2,), (1,), ((0, 0),), (1,), 1)
     array([[[21., 32.]]])
     """
+    hold_back_blas()
     channels, filters = x.shape[1] // groups, g.shape[1] // groups
     dtype = np.result_type(g, x)
     depth = channels * math.prod(kernel)

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from autograd.kernels._blas import one_blas_thread
 from autograd.kernels._threads import are_up, in_threads, thread_count
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array
@@ -21,9 +20,8 @@ _SHARED = 1 << 21
 def matmul(a: Array, b: Array) -> Array:
     """The product of two matrices, (m, k) and (k, n).
 
-    BLAS has threads of its own, but they keep on spinning after a product, which would take the
-    cores from ours. In a process whose other kernels use ours, such as a convolutional network's,
-    BLAS therefore computes slices of the product, one on each of them.
+    With BLAS's own threads; in a process whose kernels use ours, such as a convolutional network's,
+    BLAS has given them up and computes slices of the product, one on each of ours.
 
     >>> matmul(np.ones((2, 3)), np.ones((3, 1)))
     array([[3.],
@@ -31,11 +29,9 @@ def matmul(a: Array, b: Array) -> Array:
     """
     rows, columns = a.shape[0], b.shape[1]
     threads = thread_count()
-    if threads < 2 or not are_up() or a.dtype.kind not in "fc":
+    work = rows * columns * a.shape[1]
+    if threads < 2 or not are_up() or work < _SHARED or a.dtype.kind not in "fc":
         return np.matmul(a, b)
-    if rows * columns * a.shape[1] < _SHARED:
-        with one_blas_thread():
-            return np.matmul(a, b)
     out = np.empty((rows, columns), np.result_type(a, b))
     along = rows if rows >= columns else columns
     bounds = [along * i // threads for i in range(threads + 1)]

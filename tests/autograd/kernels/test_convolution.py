@@ -22,7 +22,6 @@ from autograd.kernels import (
     conv_weight_grad,
     im2col,
 )
-from autograd.kernels._blas import openblas
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import in_shares
 
@@ -311,27 +310,6 @@ def test_no_window_fits() -> None:
     assert conv_output_shape((2, 9), (5, 3), (1, 1), ((0, 0), (1, 1)), (1, 1)) == (0, 9)
     y = conv(np.ones((1, 1, 2)), np.ones((1, 1, 5)), (1,), ((0, 0),), (1,), 1)
     assert y.shape == (1, 1, 0)
-
-
-def test_blas_keeps_to_one_thread_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    blas = openblas()
-    if blas is None:
-        pytest.skip("this NumPy has another BLAS")
-    before, seen = blas.get_threads(), []
-    correlate = kernels._correlate
-
-    def spy(*args: Any) -> None:
-        seen.append(blas.get_threads())
-        correlate(*args)
-
-    monkeypatch.setattr(kernels, "_correlate", spy)
-    blas.set_threads(2)
-    try:
-        conv(np.ones((1, 1, 3)), np.ones((1, 1, 2)), (1,), ((0, 0),), (1,), 1)
-        assert blas.get_threads() == 2
-    finally:
-        blas.set_threads(before)
-    assert seen == [1]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
