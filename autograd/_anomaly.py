@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class detect_anomaly:  # noqa: N801 - PyTorch's name
             with detect_anomaly(self.check_inf):
                 return function(*args, **kwargs)
 
-        return wrapper  # type: ignore[return-value]
+        return cast(_F, wrapper)
 
     def _is_bad(self, values: Any) -> bool:
         array = getattr(values, "data", values) if not isinstance(values, np.ndarray) else values

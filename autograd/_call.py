@@ -11,12 +11,11 @@ import operator
 import sys
 import weakref
 from collections.abc import Callable
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autograd._graph import Node, Output, Scope, _outside, next_sequence, user_frame
+from autograd._graph import Node, Output, _outside, next_sequence, place
 from autograd._inplace import attach_view
 from autograd._modes import STATE, State
 from autograd._signature import unknown_argument
@@ -88,26 +87,13 @@ def record(
     node.shape = data.shape
     node.dtype = data.dtype
     node.sequence = next_sequence()
-    node.scope = scope = state.scope
+    node.scope = state.scope
     node.hooks = node.name = None
-    _place(node, _getframe(2), scope)
+    node._code, node._instruction = place(_getframe(2), state.scope)
     out._node = node
     out._requires_grad = True
     if state.observed:
         _show(node, out, inputs, state)
-
-
-def _place(node: Node, frame: FrameType, scope: Scope | None) -> None:
-    """Note the user's line that made a node; ``frame`` is the one that called the operation."""
-    code = frame.f_code
-    if code.co_filename not in _outside:
-        if scope is not None and scope.opaque:
-            node._code = None
-            return
-        frame = user_frame(frame)
-        code = frame.f_code
-    node._code = code
-    node._instruction = frame.f_lasti
 
 
 def _show(node: Node, out: Tensor, inputs: tuple[Any, ...], state: State) -> None:
@@ -169,7 +155,7 @@ def unary_call(primitive: Primitive) -> Callable[..., Any]:
             node._code = code
             node._instruction = frame.f_lasti
         else:
-            _place(node, frame, scope)
+            node._code, node._instruction = place(frame, scope)
         if state.observed:
             _show(node, out, (a,), state)
         return out
@@ -259,7 +245,7 @@ def binary_call(primitive: Primitive) -> Callable[..., Any]:
             node._code = code
             node._instruction = frame.f_lasti
         else:
-            _place(node, frame, scope)
+            node._code, node._instruction = place(frame, scope)
         if state.observed:
             _show(node, out, (x, z), state)
         return out
@@ -395,8 +381,7 @@ def output_node(source: Node, index: int, shape: tuple[int, ...], dtype: Any) ->
     node.hooks = None
     node.name = None
     node._code = source._code
-    if source._code is not None:
-        node._instruction = source._instruction
+    node._instruction = source._instruction
     node.index = index
     return node
 

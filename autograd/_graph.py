@@ -70,6 +70,20 @@ def user_frame(innermost: FrameType) -> FrameType:
     return frame or innermost
 
 
+def place(frame: FrameType, scope: Scope | None) -> tuple[CodeType | None, int]:
+    """The user's code and instruction that led to ``frame``; None within one of our modules.
+
+    There the scope knows the user's line, and looking for it would be work for every operation.
+    """
+    code = frame.f_code
+    if code.co_filename not in _outside:
+        if scope is not None and scope.opaque:
+            return None, 0
+        frame = user_frame(frame)
+        code = frame.f_code
+    return code, frame.f_lasti
+
+
 def source_line(code: CodeType, instruction: int) -> str:
     """``file.py:12`` of an instruction's offset in a code object."""
     for start, end, line in code.co_lines():
@@ -106,15 +120,7 @@ class Scope:
         self.parent = parent
         home = kind.__module__
         self.opaque = _ours[home] if home in _ours else _is_ours(home)
-        code = frame.f_code
-        if code.co_filename not in _outside:
-            if parent is not None and parent.opaque:
-                self._code = None
-                return
-            frame = user_frame(frame)
-            code = frame.f_code
-        self._code = code
-        self._instruction = frame.f_lasti
+        self._code, self._instruction = place(frame, parent)
 
     @property
     def source(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from autograd._graph import Node, Scope
@@ -165,14 +165,14 @@ def _decorated(function: _F, mode: bool) -> _F:
             with context():
                 return await function(*args, **kwargs)
 
-        return awaited  # type: ignore[return-value]
+        return cast(_F, awaited)
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         with context():
             return function(*args, **kwargs)
 
-    return wrapper  # type: ignore[return-value]
+    return cast(_F, wrapper)
 
 
 def _decorated_generator(function: _F, context: Callable[[], Any]) -> _F:
@@ -200,7 +200,7 @@ def _decorated_generator(function: _F, context: Callable[[], Any]) -> _F:
             with context():
                 generator.close()
 
-    return wrapper  # type: ignore[return-value]
+    return cast(_F, wrapper)
 
 
 class no_grad(_GradMode):  # noqa: N801 - PyTorch's name

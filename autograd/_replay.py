@@ -46,8 +46,9 @@ def compile(function: Callable[..., Tensor]) -> Compiled:
     that depend on values and Python numbers computed from values are not seen again. A function is
     called as it is written, always, if its first two calls show that it makes new arrays or random
     numbers by itself, or writes in place (as batch normalisation does in training), and then a
-    warning says so; also without gradients, under hooks, anomaly detection and profiles, and for
-    shapes not yet seen.
+    warning says so; also without gradients, under hooks on saved values, anomaly detection and
+    profiles, and for shapes not yet seen. Another mode of a module, another parameter in its place
+    and one that is frozen are noticed, hooks on modules are not: see :meth:`Compiled.reset`.
 
     >>> import numpy as np, autograd, nn
     >>> model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
@@ -140,7 +141,7 @@ class _Recording:
         self.operands: list[list[tuple[str, Any]]] = []
         self.settings: list[dict[str, tuple[str, Any]]] = []
         self.leaves: list[Tensor] = []
-        self.modules: dict[Any, bool] = {}
+        self.modules: dict[Any, tuple[Any, ...]] = {}  # weak references, and what they were like
         self.problem = ""
         self._step_of: dict[Node, int] = {}
         self._step_with: dict[int, int] = {}
@@ -169,7 +170,8 @@ class _Recording:
         self._step_with[id(output.data)] = step
         scope = node.scope
         while scope is not None:
-            self.modules.setdefault(scope.module, getattr(scope.module(), "training", False))
+            if scope.module not in self.modules:
+                self.modules[scope.module] = _state_of(scope.module())
             scope = scope.parent
 
     def _operand(self, edge: Any, value: Any) -> tuple[str, Any]:
@@ -232,6 +234,13 @@ class _Recording:
                     f"{node.primitive.name} ({node.source}) reads an array or a number that was "
                     "not the same in two calls and is none of the arguments"
                 )
+
+
+def _state_of(module: Any) -> tuple[Any, ...]:
+    """What decides what a module does: its mode, its own parameters, and which of them learn."""
+    parameters = getattr(module, "_parameters", {}).values()
+    learning = tuple([p is not None and p._requires_grad for p in parameters])
+    return (getattr(module, "training", None), tuple(map(id, parameters)), learning)
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -337,10 +346,7 @@ class _Program:
                 self._arrays[i] = data
             if not leaf._requires_grad or leaf._node is not None:
                 return False
-        for module, training in self.modules.items():
-            if getattr(module(), "training", None) is not training:
-                return False
-        return True
+        return all(_state_of(module()) == state for module, state in self.modules.items())
 
     def __call__(self, args: tuple[Any, ...]) -> Tensor:
         arrays = [arg.data if isinstance(arg, Tensor) else arg for arg in args]

@@ -62,8 +62,9 @@ def group_repeats(figure: Figure) -> None:
             end = start + 1
             while end < len(children) and signatures[end] == signatures[start] is not None:
                 end += 1
-            if end - start >= 3 and end - start < len(children) and signatures[start] is not None:
-                name = signatures[start][0]  # type: ignore[index]
+            signature = signatures[start]
+            if 3 <= end - start < len(children) and signature is not None:
+                name = signature[0]
                 made = f"{children[start]}…{children[end - 1].rpartition('.')[2]}"
                 figure.groups[made] = Group(
                     made, f"{name} ×{end - start}", key, "repeat", children[start:end]

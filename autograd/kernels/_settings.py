@@ -34,8 +34,10 @@ class Settings:
     def __init__(self) -> None:
         self.kernels = chosen("GLASSGRAD_KERNELS", KERNELS)
         self.convolution = chosen("GLASSGRAD_CONVOLUTION", CONVOLUTIONS)
-        threads = os.environ.get("GLASSGRAD_NUM_THREADS", "")
-        self.threads = int(threads) if threads.isdecimal() and int(threads) else None
+        threads = os.environ.get("GLASSGRAD_NUM_THREADS", "").strip()
+        if threads and not (threads.isdecimal() and int(threads)):
+            raise ValueError(f"GLASSGRAD_NUM_THREADS must be a number from 1 on, got {threads!r}")
+        self.threads = int(threads) if threads else None
         self.may_compile = self.kernels != "numpy"
         self.started = False
         self.why = ""

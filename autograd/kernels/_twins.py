@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from autograd.kernels._settings import SETTINGS
 
@@ -47,7 +47,7 @@ def compilable(least: int = 0) -> Callable[[Kernel], Kernel]:
                         return result
             return plain(first, *args, **options)
 
-        return kernel  # type: ignore[return-value]
+        return cast(Kernel, kernel)
 
     return decorate
 

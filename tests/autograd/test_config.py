@@ -79,6 +79,9 @@ def test_the_environment_chooses():
     assert shown.stdout.split() == ["numpy", "winograd", "5"]
     wrong = run("import autograd", GLASSGRAD_KERNELS="gpu")
     assert "GLASSGRAD_KERNELS must be one of auto, numpy, numba" in wrong.stderr
+    for threads in ("0", "two"):
+        wrong = run("import autograd", GLASSGRAD_NUM_THREADS=threads)
+        assert f"GLASSGRAD_NUM_THREADS must be a number from 1 on, got '{threads}'" in wrong.stderr
 
 
 def test_it_shows_itself():

@@ -172,6 +172,26 @@ def test_modes_of_modules_are_noticed(mode):
         assert f.replays == 2
 
 
+def test_other_parameters_are_noticed():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    f = autograd.compile(lambda x: np.sum(model(x)))
+    x = np.ones((3, 2), np.float32)
+    for _ in range(3):
+        f(x)
+    assert f.replays == 1
+    model[0].weight = nn.Parameter(np.zeros((2, 2), np.float32))
+    for _ in range(3):
+        assert f(x).item() == model(x).sum().item()
+    assert f.replays == 2
+    model[1].bias.requires_grad = False
+    f(x).backward()
+    assert model[1].bias.grad is None
+    f(x)
+    model[1].bias.requires_grad = True
+    f(x).backward()
+    np.testing.assert_array_equal(model[1].bias.grad.data, [3, 3])
+
+
 def test_gradient_free_calls_and_hooks_run_as_written():
     seen = []
     w = Tensor(np.ones(2), requires_grad=True)
