@@ -8,15 +8,18 @@ compute with NumPy's scalars, and save them: that is several times faster.
 from __future__ import annotations
 
 import operator
+import os
 import sys
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from types import CodeType
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from autograd._graph import Node, Output, _outside, next_sequence, place
-from autograd._inplace import attach_view
+from autograd._graph import Node, Output, _outside, next_sequence, place  # noqa: F401
+from autograd._inplace import attach_view  # noqa: F401 - generated calls use these
 from autograd._modes import STATE, State
 from autograd._signature import unknown_argument
 from autograd._tensor import Tensor, _wrap
@@ -26,11 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Packed",
-    "binary_call",
     "general_call",
     "output_node",
     "record",
-    "unary_call",
+    "written_out_call",
 ]
 
 _ndarray = np.ndarray
@@ -39,7 +41,6 @@ _new = object.__new__
 _state = STATE.get
 _getframe = sys._getframe
 _NESTED = (list, tuple)  # operands that rules could not read as arrays
-_NOTHING = (None, None, None)
 # For NumPy's scalars these take a fifth of the time of the ufuncs.
 _OPERATORS: dict[Any, Callable[[Any, Any], Any]] = {
     np.add: operator.add,
@@ -110,169 +111,191 @@ def _show(node: Node, out: Tensor, inputs: tuple[Any, ...], state: State) -> Non
         node.saved = packed
 
 
-def unary_call(primitive: Primitive) -> Callable[..., Any]:
-    """The call of a primitive with one input and nothing else."""
+def written_out_call(primitive: Primitive) -> Callable[..., Any]:
+    """The call of a primitive with a fixed number of inputs and one output."""
     forward, kept = primitive.forward, primitive.kept
+    defaults, allowed = primitive.defaults, frozenset(primitive.attributes)
+    operator = _OPERATORS.get(forward)
 
-    def call(x: Any) -> Any:
-        if not isinstance(x, Tensor):
-            return forward(x)
-        if x._view is not None:
-            x._view.refresh(x)
-        a = x.data
-        try:
-            y = forward(a)
-        except Exception as error:
-            raise primitive.fail(error, (x,)) from error
-        out = _new(Tensor)
-        if type(y) is _ndarray:
-            out.data = y
-        else:
-            out.data = _asarray(y)
-            if type(a) is _ndarray and not a.ndim:
-                a = a[()]
-        out._grad = out._view = out._extra = None
-        if not x._requires_grad or not (state := _state()).enabled:
-            out._node = None
-            out._requires_grad = False
-            return out
-        out._requires_grad = True
-        keep = kept[1]
-        if keep is None:
-            keep = primitive.keep(1)
-        out._node = node = Node()
-        node.primitive = primitive
-        node.edges = (x._node or x,)
-        node.saved = (a if keep & 1 else None, y if keep & 2 else None)
-        node.shape = y.shape
-        node.dtype = y.dtype
-        node.sequence = next_sequence()
-        node.scope = scope = state.scope
-        node.attrs = node.hooks = node.name = None
-        frame = _getframe(1)
-        code = frame.f_code
-        if code.co_filename in _outside:
-            node._code = code
-            node._instruction = frame.f_lasti
-        else:
-            node._code, node._instruction = place(frame, scope)
-        if state.observed:
-            _show(node, out, (a,), state)
-        return out
+    def call(*args: Any, **settings: Any) -> Any:
+        # The code is written in the first call, as it takes a millisecond. It finds its variables
+        # in this function, which must therefore have the same ones.
+        _ = allowed, defaults, forward, kept, operator, primitive
+        call.__code__ = _code_of_call(
+            len(primitive.inputs),
+            len(primitive.aux),
+            bool(primitive.attributes or primitive.aux or primitive.is_view),
+            operator is not None,
+        )
+        return call(*args, **settings)
 
     return _named(call, primitive)
 
 
-def binary_call(primitive: Primitive) -> Callable[..., Any]:
-    """The call of a primitive with two inputs and nothing else."""
-    forward, kept = primitive.forward, primitive.kept
-    of_scalars = _OPERATORS.get(forward)
-
-    def call(a: Any, b: Any) -> Any:
+# `_code_of_call` fills in what is between braces; x are inputs, a their arrays, e their edges.
+_CALL = """\
+def make(allowed, defaults, forward, kept, operator, primitive):
+    def call({parameters}):
+        if False:
+            allowed, defaults, forward, kept, operator, primitive, call
+        {sort_out}
+        {edges} = None
         mask = 0
-        edge_a = edge_b = None
-        if isinstance(a, Tensor):
-            if a._view is not None:
-                a._view.refresh(a)
-            x = a.data
-            if a._requires_grad:
-                edge_a = a._node or a
-                mask = 1
-            if isinstance(b, Tensor):
-                if b._view is not None:
-                    b._view.refresh(b)
-                z = b.data
-                if b._requires_grad:
-                    edge_b = b._node or b
-                    mask += 2
-            else:
-                z = b if type(b) not in _NESTED else _asarray(b)
-        elif isinstance(b, Tensor):
-            if b._view is not None:
-                b._view.refresh(b)
-            x = a if type(a) not in _NESTED else _asarray(a)
-            z = b.data
-            if b._requires_grad:
-                edge_b = b._node or b
-                mask = 2
-        else:
-            return forward(a, b)
+        tracked = False
+        {read}
+        if not tracked:
+            return forward({inputs}{settings}){first}
         try:
-            if of_scalars is not None and type(x) is _ndarray and not x.ndim:
-                x = x[()]
-                if type(z) is _ndarray and not z.ndim:
-                    z = z[()]
-                y = of_scalars(x, z)
-            else:
-                y = forward(x, z)
+            {compute}
         except Exception as error:
-            raise primitive.fail(error, (a, b)) from error
+            raise primitive.fail(error, ({inputs},)) from error
         out = _new(Tensor)
         if type(y) is _ndarray:
             out.data = y
         else:
-            out.data = _asarray(y)
-            if type(x) is _ndarray and not x.ndim:
-                x = x[()]
-            if type(z) is _ndarray and not z.ndim:
-                z = z[()]
+            {scalars}
         out._grad = out._view = out._extra = None
         if not mask or not (state := _state()).enabled:
             out._node = None
             out._requires_grad = False
-            return out
-        out._requires_grad = True
-        keep = kept[mask]
-        if keep is None:
-            keep = primitive.keep(mask)
-        out._node = node = Node()
-        node.primitive = primitive
-        node.edges = (edge_a, edge_b)
-        if keep == 3:
-            node.saved = (x, z, None)
-        elif keep == 0:
-            node.saved = _NOTHING
         else:
-            node.saved = (x if keep & 1 else None, z if keep & 2 else None, y if keep & 4 else None)
-        node.shape = y.shape
-        node.dtype = y.dtype
-        node.sequence = next_sequence()
-        node.scope = scope = state.scope
-        node.attrs = node.hooks = node.name = None
-        frame = _getframe(1)
-        code = frame.f_code
-        if code.co_filename in _outside:
-            node._code = code
-            node._instruction = frame.f_lasti
-        else:
-            node._code, node._instruction = place(frame, scope)
-        if state.observed:
-            _show(node, out, (x, z), state)
+            out._requires_grad = True
+            keep = kept[mask]
+            if keep is None:
+                keep = primitive.keep(mask)
+            out._node = node = Node()
+            node.primitive = primitive
+            node.edges = ({edge_list},)
+            node.saved = ({saved},)
+            node.attrs = {attrs}
+            node.shape = y.shape
+            node.dtype = y.dtype
+            node.sequence = next_sequence()
+            node.scope = scope = state.scope
+            node.hooks = node.name = None
+            frame = _getframe(1)
+            code = frame.f_code
+            if code.co_filename in _outside:
+                node._code = code
+                node._instruction = frame.f_lasti
+            else:
+                node._code, node._instruction = place(frame, scope)
+            if state.observed:
+                _show(node, out, ({arrays},), state)
+        {view}
         return out
 
-    return _named(call, primitive)
+    return call
+"""
+_SORT_OUT = """\
+if len(args) != {count} or not allowed.issuperset(settings):
+    args, settings = _sorted_out(primitive, args, settings)
+if defaults:
+    settings = {{**defaults, **settings}}
+{inputs}, = args
+"""
+_READ = """\
+if isinstance(x{i}, Tensor):
+    tracked = True
+    if x{i}._view is not None:
+        x{i}._view.refresh(x{i})
+    a{i} = x{i}.data
+    if x{i}._requires_grad:
+        e{i} = x{i}._node or x{i}
+        mask += {bit}
+else:
+    a{i} = x{i} if type(x{i}) not in _NESTED else _asarray(x{i})
+"""
+_COMPUTE = """\
+if primitive._precondition is not None:
+    primitive._precondition({arrays}{settings})
+{results} = forward({arrays}{settings})
+"""
+_OPERATE = """\
+if type(a0) is _ndarray and not a0.ndim:
+    a0 = a0[()]
+    if type(a1) is _ndarray and not a1.ndim:
+        a1 = a1[()]
+    y = operator(a0, a1)
+else:
+    y = forward(a0, a1)
+"""
+_SCALAR = """\
+if type(a{i}) is _ndarray and not a{i}.ndim:
+    a{i} = a{i}[()]
+"""
+_VIEW = """\
+if primitive.is_view and (y.base is not None or y is a0):
+    attach_view(out, x0, call, (), settings)
+"""
+
+
+@lru_cache
+def _code_of_call(n_inputs: int, n_aux: int, has_settings: bool, has_operator: bool) -> CodeType:
+    """Of calls of a kind: without loops, and without questions that can be settled here."""
+
+    def each(text: str) -> str:
+        return "".join([text.format(i=i, bit=1 << i) for i in range(n_inputs)])
+
+    def row(letter: str, count: int) -> str:
+        return ", ".join([f"{letter}{i}" for i in range(count)])
+
+    inputs, arrays, aux = row("x", n_inputs), row("a", n_inputs), row("v", n_aux)
+    settings = ", **settings" if has_settings else ""
+    results = f"y, {aux}" if n_aux else "y"
+    values = f"{arrays}, {results}".split(", ")
+    pieces = {
+        "parameters": "*args, **settings" if has_settings else inputs,
+        "sort_out": _SORT_OUT.format(count=n_inputs, inputs=inputs) if has_settings else "",
+        "edges": " = ".join(row("e", n_inputs).split(", ")),
+        "read": each(_READ),
+        "inputs": inputs,
+        "settings": settings,
+        "first": "[0]" if n_aux else "",
+        "compute": _OPERATE
+        if has_operator
+        else _COMPUTE.format(arrays=arrays, settings=settings, results=results),
+        "scalars": "y = out.data = _asarray(y)"
+        if has_settings
+        else "out.data = _asarray(y)\n" + each(_SCALAR),
+        "edge_list": row("e", n_inputs),
+        "saved": ", ".join([f"{v} if keep & {1 << i} else None" for i, v in enumerate(values)]),
+        "attrs": "settings" if has_settings else "None",
+        "arrays": arrays,
+        "view": _VIEW if has_settings else "",
+    }
+    lines = []
+    for line in _CALL.splitlines():
+        text = line.lstrip()
+        indent = line[: len(line) - len(text)]
+        lines += [indent + piece for piece in text.format(**pieces).splitlines()]
+    made: dict[str, Any] = {}
+    exec(compile("\n".join(lines), _GENERATED, "exec"), globals(), made)
+    return cast(CodeType, made["make"](*[None] * 6).__code__)
+
+
+# In this folder, so that its lines are not taken for the user's.
+_GENERATED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "<call>")
 
 
 def general_call(primitive: Primitive) -> Callable[..., Any]:
-    """The call of any primitive."""
+    """The call of a primitive with any number of inputs, or with several outputs."""
     forward, kept = primitive.forward, primitive.kept
     variadic = primitive.variadic
-    n_inputs = len(primitive.inputs)
+    n_inputs, n_outputs = len(primitive.inputs), primitive.n_outputs
     defaults = primitive.defaults
     allowed = frozenset(primitive.attributes)
-    several = primitive.n_outputs > 1
-    has_aux = bool(primitive.aux)
-    is_view = primitive.is_view
+    whole = n_outputs == 1 and not primitive.aux  # the forward returns an array, not a tuple
 
-    def call(*args: Any, **attrs: Any) -> Any:
+    def call(*args: Any, **settings: Any) -> Any:
         if variadic:
             inputs = args
-        elif len(args) != n_inputs or not allowed.issuperset(attrs):
-            inputs, attrs = _sorted_out(primitive, args, attrs)
+        elif len(args) != n_inputs or not allowed.issuperset(settings):
+            inputs, settings = _sorted_out(primitive, args, settings)
         else:
             inputs = args
         if defaults:
-            attrs = {**defaults, **attrs}
+            settings = {**defaults, **settings}
         arrays = []
         edges: list[Any] = []
         tracked = mask = 0
@@ -292,24 +315,18 @@ def general_call(primitive: Primitive) -> Callable[..., Any]:
             bit <<= 1
         try:
             if primitive._precondition is not None:
-                primitive._precondition(*arrays, **attrs)
-            result = forward(*arrays, **attrs)
+                primitive._precondition(*arrays, **settings)
+            result = forward(*arrays, **settings)
         except Exception as error:
             raise primitive.fail(error, inputs) from error
-        if several:
-            if not tracked:
-                return result[: primitive.n_outputs]
-            outs = tuple([_wrap(_asarray(y)) for y in result[: primitive.n_outputs]])
-            out = _wrap(outs[0].data)  # carries the node that all of them come from
-        else:
-            y = result[0] if has_aux else result
-            if not tracked:
-                return y
-            out = _wrap(y if type(y) is _ndarray else _asarray(y))
+        results = (result,) if whole else result
+        if not tracked:
+            return result if whole else results[0] if n_outputs == 1 else results[:n_outputs]
+        outs = tuple([_wrap(_asarray(y)) for y in results[:n_outputs]])
+        # Of several outputs, a tensor nobody sees carries the node that all of them come from.
+        out = outs[0] if n_outputs == 1 else _wrap(outs[0].data)
         if mask and (state := _state()).enabled:
-            values = [*arrays, *(y.data for y in outs)] if several else [*arrays, out.data]
-            if has_aux:
-                values += result[primitive.n_outputs :]
+            values = [*arrays, *(y.data for y in outs), *results[n_outputs:]]
             keep = kept[1 if variadic else mask]
             if keep is None:
                 keep = primitive.keep(mask)
@@ -318,19 +335,13 @@ def general_call(primitive: Primitive) -> Callable[..., Any]:
             saved = tuple([v if keep >> i & 1 else None for i, v in enumerate(values)])
             if primitive._shapes_wanted:
                 saved = (*saved, tuple([np.shape(a) for a in arrays]))
-            if several:
-                attrs = {**attrs, "outputs": [(y.shape, y.dtype, None) for y in outs]}
-            record(primitive, tuple(edges), saved, out, attrs, state, tuple(arrays))
-            if several:
+            if n_outputs > 1:
+                settings = {**settings, "outputs": [(y.shape, y.dtype, None) for y in outs]}
+            record(primitive, tuple(edges), saved, out, settings, state, tuple(arrays))
+            if n_outputs > 1:
                 assert out._node is not None
                 _attach_outputs(out._node, outs)
-        if several:
-            return outs
-        if is_view:
-            parent, data = inputs[0], out.data
-            if isinstance(parent, Tensor) and (data.base is not None or data is parent.data):
-                attach_view(out, parent, call, (), attrs)
-        return out
+        return out if n_outputs == 1 else outs
 
     return _named(call, primitive)
 

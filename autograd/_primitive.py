@@ -20,11 +20,10 @@ import numpy as np
 
 from autograd._call import (
     Packed,
-    binary_call,
     general_call,
     output_node,
     record,
-    unary_call,
+    written_out_call,
 )
 from autograd._dispatch import attach, constant, constant_functions, implements, plain
 from autograd._graph import GraphError, Node, current_place
@@ -102,14 +101,8 @@ class Primitive:
         # order inputs, outputs, aux; None until it is worked out.
         self.kept: list[int | None] = [None] * (2 if self.variadic else 1 << len(self.inputs))
         self._shapes_wanted = False
-        simple = not (self.attributes or self.aux or self.variadic or self.n_outputs > 1 or is_view)
-        self._is_plain = simple and len(self.inputs) <= 2
-        if simple and len(self.inputs) == 1:
-            self.call = unary_call(self)
-        elif simple and len(self.inputs) == 2:
-            self.call = binary_call(self)
-        else:
-            self.call = general_call(self)
+        usual = not self.variadic and self.n_outputs == 1
+        self.call = written_out_call(self) if usual else general_call(self)
 
     @property
     def __signature__(self) -> Any:
@@ -170,10 +163,10 @@ class Primitive:
         self.kept[:] = [None] * len(self.kept)
         self.vjp = self._first_vjp
         if "shapes" in rule.parameters:
-            if self._is_plain:
+            if not self.variadic:
                 raise TypeError(
-                    f"the rule of {self.name} can ask for shapes only if the inputs are *arrays or "
-                    "there are settings; ask for the inputs' own shapes in a rule for each"
+                    f"the rule of {self.name} can ask for shapes only if the inputs are *arrays; "
+                    "ask for the inputs' own shapes in a rule for each"
                 )
             self._shapes_wanted = True
         return function

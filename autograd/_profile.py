@@ -284,10 +284,10 @@ class profile:  # noqa: N801 - a context manager, named like no_grad
             primitive.forward, primitive.vjp = forward, rule
 
         self._restore.append(undo)
-        # A primitive's call holds its forward, and a short way for scalars, in a closure, for
+        # A primitive's call holds its forward, and an operator for scalars, in a closure, for
         # speed: exchange them there too.
         call = primitive.call
-        instead = {"forward": primitive.forward, "of_scalars": None}
+        instead = dict.fromkeys(("forward", "operator"), primitive.forward)
         for name, cell in zip(call.__code__.co_freevars, call.__closure__ or (), strict=True):
             if name in instead:
                 self._restore.append(partial(setattr, cell, "cell_contents", cell.cell_contents))

@@ -697,18 +697,21 @@ def _root(out: Tensor, gradient: Any, recording: bool) -> tuple[Any, Any]:
     """Where a backward pass starts: the output's node and the gradient that goes in."""
     if not isinstance(out, Tensor):
         raise TypeError(f"only a Tensor can be differentiated, got {type(out).__name__}")
-    if not out.requires_grad:
+    if out._view is not None:
+        out._view.refresh(out)
+    if not out._requires_grad:
         raise GraphError(
             "this tensor has no graph to differentiate: it does not require a gradient; was it "
             "computed under no_grad, from detached tensors, or is requires_grad=True missing?"
         )
     if gradient is None:
-        if out.size != 1:
+        data = out.data
+        if data.size != 1:
             raise GraphError(
                 f"backward without a gradient needs a tensor of one element, this one has shape "
-                f"{out.shape}; reduce it (t.sum(), t.mean()) or pass gradient= of that shape"
+                f"{data.shape}; reduce it (t.sum(), t.mean()) or pass gradient= of that shape"
             )
-        gradient = np.ones(out.shape, out.dtype)
+        gradient = np.ones(data.shape, data.dtype) if data.ndim else data.dtype.type(1)
         if not recording:
             return out._node or out, gradient
     start = gradient if isinstance(gradient, Tensor) else _wrap(np.asarray(_coerce(gradient)))

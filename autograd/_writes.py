@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable
-from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -24,22 +23,23 @@ class _Writes:
 
     def __init__(self) -> None:
         self.latest = 0  # sequence number of the newest write to any buffer
-        self._entries: dict[int, tuple[weakref.ref[Any], int, CodeType, int]] = {}
+        # By the buffer's identity: the buffer, and the last write's number and place.
+        self._entries: dict[int, list[Any]] = {}
 
     def note(self, *arrays: np.ndarray[Any, Any]) -> None:
         """Record that the buffers of ``arrays`` are being written by the user's current line."""
         entries = self._entries
         self.latest = latest = next_sequence()
         frame = user_frame(sys._getframe(1))
-        place = frame.f_code, frame.f_lasti
+        write = latest, frame.f_code, frame.f_lasti
         for array in arrays:
             buffer = array if array.base is None else owner(array)
             key = id(buffer)
             entry = entries.get(key)
             if entry is not None and entry[0]() is buffer:
-                entries[key] = (entry[0], latest, *place)
+                entry[1] = write
             else:
-                entries[key] = (weakref.ref(buffer, self._forgetter(key)), latest, *place)
+                entries[key] = [weakref.ref(buffer, self._forgetter(key)), write]
 
     def _forgetter(self, key: int) -> Callable[[weakref.ref[Any]], None]:
         entries = self._entries
@@ -53,9 +53,10 @@ class _Writes:
     def since(self, array: np.ndarray[Any, Any], sequence: int) -> str | None:
         """The line of the last write to the buffer of ``array``, if it is newer than a node."""
         entry = self._entries.get(id(owner(array)))
-        if entry is None or entry[1] <= sequence:
+        if entry is None:
             return None
-        return source_line(*entry[2:])
+        latest, code, instruction = entry[1]
+        return source_line(code, instruction) if latest > sequence else None
 
     def check(self, node: Node, saved: tuple[Any, ...]) -> None:
         """Raise if an array saved by ``node`` has been written since."""

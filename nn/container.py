@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self, SupportsIndex, overload
+from typing import Any, Self, SupportsIndex, cast, overload
 
 from autograd import Tensor, as_tensor
 from nn.module import Module
@@ -43,17 +43,18 @@ class _Row(Module):
     def __delitem__(self, index: SupportsIndex | slice) -> None:
         if isinstance(index, slice):
             for name in list(self._modules)[index]:
-                del self._modules[name]
+                self._drop("_modules", name)
         else:
-            del self._modules[self._position(index)]
+            self._drop("_modules", self._position(index))
         if all(name.isdigit() for name in self._modules):
             self._renumber(list(self._modules.values()))
 
     def _renumber(self, modules: Iterable[Module | None]) -> None:
         kept = list(modules)
-        self._modules.clear()
+        for name in list(self._modules):
+            self._drop("_modules", name)
         for i, module in enumerate(kept):
-            self._modules[str(i)] = module
+            self._keep("_modules", str(i), module)
 
     def append(self, module: Module) -> Self:
         """Add a module at the end."""
@@ -223,7 +224,7 @@ class ModuleDict(Module):
         self.add_module(key, module)
 
     def __delitem__(self, key: str) -> None:
-        del self._modules[key]
+        self._drop("_modules", key)
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -236,11 +237,12 @@ class ModuleDict(Module):
 
     def clear(self) -> None:
         """Remove all."""
-        self._modules.clear()
+        for key in list(self._modules):
+            self._drop("_modules", key)
 
     def pop(self, key: str) -> Module:
         """Remove one and return it."""
-        return self._modules.pop(key)  # type: ignore[return-value]
+        return cast(Module, self._drop("_modules", key))
 
     def keys(self) -> Iterable[str]:
         """The names."""

@@ -107,23 +107,35 @@ class Module:
                     f"cannot assign a {type(value).__name__} as parameter {name!r} of "
                     f"{type(self).__name__}; wrap it in nn.Parameter, or assign None"
                 )
-            own["_parameters"][name] = None
+            self._keep("_parameters", name, None)
         elif "_modules" in own and name in own["_modules"]:
             if value is not None:
                 raise TypeError(
                     f"cannot assign a {type(value).__name__} as submodule {name!r} of "
                     f"{type(self).__name__}: it is not an nn.Module"
                 )
-            own["_modules"][name] = None
+            self._keep("_modules", name, None)
         elif "_buffers" in own and name in own["_buffers"]:
             if value is not None and not isinstance(value, Tensor | np.ndarray | np.generic):
                 raise TypeError(
                     f"cannot assign a {type(value).__name__} as buffer {name!r} of "
                     f"{type(self).__name__}: it is not a Tensor"
                 )
-            own["_buffers"][name] = None if value is None else as_tensor(value)
+            self._keep("_buffers", name, None if value is None else as_tensor(value))
         else:
             object.__setattr__(self, name, value)
+
+    def _keep(self, store: str, name: str, member: Any) -> None:
+        """Hold a parameter, buffer or module, also where Python finds attributes without help.
+
+        A name that Python does not find costs it an exception before it asks ``__getattr__``.
+        """
+        self.__dict__[store][name] = self.__dict__[name] = member
+
+    def _drop(self, store: str, name: str) -> Any:
+        """Hold a parameter, buffer or module no longer, and return it."""
+        self.__dict__.pop(name, None)
+        return self.__dict__[store].pop(name)
 
     def _forget(self, name: str, keep: str) -> None:
         """Remove an attribute from everywhere but one store, where a new value takes its place."""
@@ -139,15 +151,12 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
-        if name in own.get("_parameters", ()):
-            return own["_parameters"][name]
-        for store in _STORES:
-            held = own.get(store)
-            if held is not None and name in held:
-                return held[name]
-        derived = own.get("_derived")
-        if derived and name in derived:
+        derived = own.get("_derived", {})
+        if name in derived:
             return derived[name].compute(self)
+        for store in _STORES:  # something may have been put there directly
+            if name in own.get(store, ()):
+                return own[store][name]
         hint = ""
         if "_parameters" not in own and name in ("training", *_STORES):
             hint = "; call super().__init__() first"
@@ -156,7 +165,7 @@ class Module:
     def __delattr__(self, name: str) -> None:
         for store in _STORES:
             if name in self.__dict__[store]:
-                del self.__dict__[store][name]
+                self._drop(store, name)
                 self._transient.discard(name)
                 return
         object.__delattr__(self, name)
@@ -197,7 +206,7 @@ class Module:
                 )
             if param.name is None:
                 param.name = name
-        self._parameters[name] = param
+        self._keep("_parameters", name, param)
 
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Add a tensor to the module's state that is not learnt.
@@ -212,7 +221,7 @@ class Module:
             raise TypeError(
                 f"cannot register a {type(tensor).__name__} as buffer {name!r}: it is not a Tensor"
             )
-        self._buffers[name] = None if tensor is None else as_tensor(tensor)
+        self._keep("_buffers", name, None if tensor is None else as_tensor(tensor))
         if persistent:
             self._transient.discard(name)
         else:
@@ -223,7 +232,7 @@ class Module:
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{type(module).__name__} is not an nn.Module")
         self._check_name("module", name, "_modules")
-        self._modules[name] = module
+        self._keep("_modules", name, module)
 
     register_module = add_module
 
@@ -237,8 +246,9 @@ class Module:
         token = enter_scope(self)
         try:
             for arg in args:
-                if type(arg) is np.ndarray and arg.dtype.kind == "f" and is_outermost(token):
-                    args = self._in_own_dtype(args)
+                if type(arg) is np.ndarray and arg.dtype.kind == "f":
+                    if is_outermost(token):
+                        args = self._in_own_dtype(args)
                     break
             if (
                 self._forward_hooks
@@ -258,20 +268,20 @@ class Module:
         layers without parameters. Tensors keep their dtype.
         """
         dtype = self._own_dtype()
-        if dtype is None:
-            return args
         return tuple(
-            arg.astype(dtype, copy=False)
-            if type(arg) is np.ndarray and arg.dtype.kind == "f"
-            else arg
-            for arg in args
+            [
+                arg
+                if type(arg) is not np.ndarray or arg.dtype.kind != "f" or dtype is None
+                else arg.astype(dtype, copy=False)
+                for arg in args
+            ]
         )
 
     def _own_dtype(self) -> np.dtype | None:
         """Of the first floating parameter here or below."""
         for parameter in self._parameters.values():
-            if parameter is not None and parameter.dtype.kind == "f":
-                return parameter.dtype
+            if parameter is not None and parameter.data.dtype.kind == "f":
+                return parameter.data.dtype
         for module in self._modules.values():
             if module is not None and (dtype := module._own_dtype()) is not None:
                 return dtype

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from operator import is_
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from autograd import Tensor
 from autograd.extend import note_write
 
 __all__ = ["Bundle"]
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 # Below this many elements, NumPy's overhead per call outweighs copying into a shared buffer.
 _SMALL = 4096
@@ -28,28 +31,27 @@ class Bundle:
         inside = {id(p) for p in members}
         self.params, self.count = params, len(params)
         self.others = [p for p in params if id(p) not in inside]
-        dtype = members[0].dtype
-        total = sum(p.size for p in members)
-        self.p = np.empty(total, dtype)
-        self.g = np.empty(total, dtype)
-        self.state: dict[str, Any] = {}
-        first = states[0]
-        arrays = [key for key, value in first.items() if isinstance(value, np.ndarray)]
-        self.scalars = [key for key in first if key not in arrays]
-        for key in arrays:
-            self.state[key] = np.concatenate([state[key].ravel() for state in states])
-        for key in self.scalars:
-            self.state[key] = first[key]
-        self.members = []
-        start = 0
-        for p, state in zip(members, states):
-            part = slice(start, start + p.size)
-            start += p.size
-            views = []
-            for key in arrays:
-                state[key] = self.state[key][part].reshape(p.shape)
-                views.append((key, state[key]))
-            self.members.append((p, p.shape, self.p[part].reshape(p.shape), state, views))
+        self.members, self.states = members, states
+        self.shapes = [p.shape for p in members]
+        ends = np.cumsum([p.size for p in members]).tolist()
+        parts = [slice(end - p.size, end) for p, end in zip(members, ends)]
+
+        def views(flat: Array) -> list[Array]:
+            return [flat[part].reshape(shape) for part, shape in zip(parts, self.shapes)]
+
+        self.p = np.empty(ends[-1], members[0].dtype)
+        self.g = np.empty_like(self.p)
+        self.values, self.slopes = views(self.p), views(self.g)
+        self.homes: list[Array] = []  # the members' own arrays, found to fit
+        self.state: dict[str, Any] = dict(states[0])
+        self.arrays: dict[str, list[Array]] = {}
+        for key, value in states[0].items():
+            if isinstance(value, np.ndarray):
+                self.state[key] = np.concatenate([state[key] for state in states], axis=None)
+                self.arrays[key] = views(self.state[key])
+                for state, view in zip(states, self.arrays[key]):
+                    state[key] = view
+        self.scalars = [key for key in self.state if key not in self.arrays]
 
     @classmethod
     def of(cls, params: list[Tensor], states: Mapping[Tensor, dict[str, Any]]) -> Bundle | None:
@@ -82,34 +84,34 @@ class Bundle:
 
     def gather(self) -> bool:
         """Copy values and gradients in; False if the members no longer march in step."""
-        shared, scalars, dtype = self.state, self.scalars, self.p.dtype
-        values, slopes = [], []
-        for p, shape, _, state, views in self.members:
-            data, gradient = p.data, p.grad
-            if gradient is None or data.shape != shape or data.dtype != dtype:
+        states, count = self.states, len(self.members)
+        for key, views in self.arrays.items():
+            if not all(map(is_, [state.get(key) for state in states], views)):
                 return False
-            g = gradient.data
-            if g.shape != shape:
+        for key in self.scalars:
+            if [state.get(key) for state in states].count(self.state[key]) != count:
                 return False
-            for key, view in views:
-                if state.get(key) is not view:
-                    return False
-            for key in scalars:
-                if state.get(key) != shared[key]:
-                    return False
-            values.append(data)
-            slopes.append(g)
-        np.concatenate(values, axis=None, out=self.p)
-        np.concatenate(slopes, axis=None, out=self.g)
+        homes = [p.data for p in self.members]
+        gradients = [p.grad for p in self.members]
+        if not all(map(is_, homes, self.homes)) or len(self.homes) != count:
+            if [a.shape for a in homes] != self.shapes or {a.dtype for a in homes} != {
+                self.p.dtype
+            }:
+                return False
+            self.homes = homes
+        slopes = [g.data for g in gradients if g is not None]
+        if [g.shape for g in slopes] != self.shapes:
+            return False
+        for value, home, slope, found in zip(self.values, homes, self.slopes, slopes):
+            value[...] = home
+            slope[...] = found
         return True
 
     def scatter(self) -> None:
         """Copy the updated values back into the parameters' own arrays."""
-        shared, scalars = self.state, self.scalars
-        written = []
-        for p, _, value, state, _ in self.members:
-            p.data[...] = value
-            for key in scalars:
-                state[key] = shared[key]
-            written.append(p.data)
-        note_write(*written)
+        for home, value in zip(self.homes, self.values):
+            home[...] = value
+        for key in self.scalars:
+            for state in self.states:
+                state[key] = self.state[key]
+        note_write(*self.homes)

@@ -136,8 +136,23 @@ def cross_entropy_grad(powers: Array, sums: Array, target: Array, g: Any) -> Arr
                 np.multiply(powers[part], factor[part, np.newaxis], out=gx[part])
 
             _share(scale, powers)
-        gx[_numbers(len(gx)), target] -= g
+        _at_true(gx, target, g)
         return gx
-    z = powers.T * factor
-    z[target, _numbers(len(powers))] -= g
-    return np.ascontiguousarray(z.T)
+    gx = np.ascontiguousarray((powers.T * factor).T)
+    _at_true(gx, target, g)
+    return gx
+
+
+def _at_true(gx: Array, target: Array, g: Any) -> None:
+    """Subtract g at the true classes; with one index, which takes NumPy half the time of two."""
+    count, classes = gx.shape
+    flat = gx.reshape(-1)
+    flat[np.add(_starts(count, classes), target, dtype=np.intp, casting="unsafe")] -= g
+
+
+@lru_cache(maxsize=128)
+def _starts(count: int, length: int) -> Array:
+    """Where each of so many rows begins in an array of them."""
+    result = np.arange(0, count * length, length)
+    result.flags.writeable = False
+    return result

@@ -298,9 +298,9 @@ def relu(x: Any, /) -> Any:
 
 @relu.rule
 def _(g: Any, y: Any) -> Any:
-    if type(g) is np.ndarray and g.size > SMALL:
-        return kernels.relu_grad(g, y)
-    return g * (plain(y) > _ZERO.get(y.dtype, 0))
+    if type(g) is np.ndarray:
+        return kernels.relu_grad(g, y) if g.size > SMALL else g * (y > _ZERO.get(y.dtype, 0))
+    return g * (plain(y) > 0)
 
 
 # NumPy takes an array of the same dtype in half the time that it takes to convert a number.

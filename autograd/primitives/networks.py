@@ -13,7 +13,7 @@ import numpy as np
 
 from autograd import kernels
 from autograd._primitive import primitive, sample
-from autograd.primitives.products import as_array, product
+from autograd.primitives.products import product
 from autograd.primitives.reduction import softmax
 
 # ------------------------------------------------------------------------------------------ linear
@@ -75,7 +75,6 @@ def _(g: Any, weight: Any) -> Any:
 
 @linear.rule("weight")
 def _(g: Any, x: Any, weight_ndim: int) -> Any:
-    x = as_array(x)
     if g.ndim == x.ndim == weight_ndim == 2:
         return product(g.T, x)  # of the weight's own layout
     lead = g.shape[: g.ndim - (x.ndim - 1) - (weight_ndim - 1)]
@@ -150,8 +149,10 @@ def cross_entropy(x: Any, /, target: Any, scale: Any = None, reduction: str = "m
 @cross_entropy.precondition
 def _(x: Any, target: Any, scale: Any, reduction: str) -> None:
     # Read as unsigned, negative numbers are the largest: one pass finds both.
-    if target.size and target.view(f"u{target.itemsize}").max() >= x.shape[1]:
-        raise IndexError(f"a target is not from 0 to {x.shape[1] - 1}")
+    if target.size:
+        found = target.view(f"u{target.itemsize}")
+        if found.item(found.argmax()) >= x.shape[1]:
+            raise IndexError(f"a target is not from 0 to {x.shape[1] - 1}")
 
 
 def _divided(total: Any, target: Any, scale: Any) -> Any:

@@ -188,10 +188,11 @@ def huber_loss(
 def _classes(target: Any, x: Any, name: str) -> Any:
     """Integer targets as an array, checked against the shape (N, C, …) or (C,) of x."""
     index = target.data if isinstance(target, Tensor) else np.asarray(target)
-    expected = () if x.ndim == 1 else (x.shape[0], *x.shape[2:])
+    shape = x.shape
+    expected = () if len(shape) == 1 else (shape[0], *shape[2:])
     if index.shape != expected:
         raise ValueError(
-            f"{name}: input {x.shape} expects class indices of shape {expected}, got {index.shape}"
+            f"{name}: input {shape} expects class indices of shape {expected}, got {index.shape}"
         )
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: class indices must be integers, got {index.dtype}")
@@ -225,13 +226,14 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     x = as_tensor(input)
-    if x.ndim == 0:
+    shape = x.data.shape
+    if not shape:
         raise ValueError("cross_entropy expects logits of shape (N, C), (N, C, …) or (C,)")
-    axis = 0 if x.ndim == 1 else 1
-    n_classes = x.shape[axis]
-    w = class_weights(weight, x, n_classes)
+    axis = 0 if len(shape) == 1 else 1
+    n_classes = shape[axis]
+    w = None if weight is None else class_weights(weight, x, n_classes)
     t = target if isinstance(target, Tensor) else np.asarray(target)
-    if t.shape == x.shape and t.dtype.kind == "f":
+    if t.dtype.kind == "f" and t.shape == shape:
         log_p = _log_softmax(x, axis)
         t = as_tensor(like(target, x))
         if label_smoothing:
@@ -243,7 +245,7 @@ def cross_entropy(
             return as_tensor(np.sum(loss) / max(x.size // n_classes, 1))
         return reduced(loss, reduction)
     index = _classes(t, x, "cross_entropy")
-    if x.ndim == 2 and x.size and x.dtype.char in "fd" and not label_smoothing:
+    if len(shape) == 2 and x.data.size and x.data.dtype.char in "fd" and not label_smoothing:
         if w is None and not 0 <= ignore_index < n_classes:
             try:
                 return _cross_entropy(x, target=index, scale=None, reduction=reduction)

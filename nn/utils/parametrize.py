@@ -120,7 +120,7 @@ def register_parametrization(
     row = ParametrizationList(parametrization, value)
     with no_grad():
         _check(row(), value, parametrization, unsafe)
-    del module._parameters[tensor_name]
+    module._drop("_parameters", tensor_name)
     if "parametrizations" not in module._modules:
         module.add_module("parametrizations", ModuleDict())
     module.parametrizations[tensor_name] = row

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd import Tensor, as_tensor, no_grad
+from autograd import Tensor, no_grad
 from autograd.extend import generator
 from nn.module import Module
 
@@ -61,13 +61,13 @@ def custom_from_mask(module: Module, name: str, mask: Any) -> Module:
         current = module._buffers[f"{name}_mask"]
         assert current is not None
         _check_mask(keep, current)
-        module._buffers[f"{name}_mask"] = as_tensor((current.data * keep).astype(current.dtype))
+        module.register_buffer(f"{name}_mask", (current.data * keep).astype(current.dtype))
         return module
     parameter = module._parameters.get(name)
     if parameter is None:
         raise AttributeError(f"{type(module).__name__} has no parameter {name!r} to prune")
     _check_mask(keep, parameter)
-    del module._parameters[name]
+    module._drop("_parameters", name)
     module.register_parameter(f"{name}_orig", parameter)
     module.register_buffer(f"{name}_mask", keep.astype(parameter.dtype))
     module._derived[name] = _Masked(name)
@@ -212,10 +212,8 @@ def remove(module: Module, name: str) -> Module:
             f"Parameter {name!r} of module {type(module).__name__} has to be pruned before pruning "
             "can be removed"
         )
-    parameter = module._parameters.pop(f"{name}_orig")
-    mask = module._buffers.pop(f"{name}_mask")
-    assert parameter is not None
-    assert mask is not None
+    parameter = module._drop("_parameters", f"{name}_orig")
+    mask = module._drop("_buffers", f"{name}_mask")
     del module._derived[name]
     parameter.data *= mask.data
     parameter.name = name
