@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from autograd._graph import Node, Scope
 
 __all__ = [
+    "CHANGES",
     "STATE",
     "State",
     "enable_grad",
@@ -80,6 +81,18 @@ class State:
 STATE: ContextVar[State] = ContextVar("autograd_state", default=State())  # noqa: B039 - immutable
 
 
+class _Changes:
+    """How often modules were changed, or whether a tensor requires a gradient was.
+
+    What depends on them looks at them again when the count is another.
+    """
+
+    count = 0
+
+
+CHANGES = _Changes()
+
+
 def is_grad_enabled() -> bool:
     """Whether operations on tensors that require a gradient are recorded here and now."""
     return STATE.get().enabled
@@ -144,9 +157,6 @@ class _GradMode:
 
     def __call__(self, function: _F) -> _F:
         return _decorated(function, self.mode)
-
-
-_GENERATOR, _COROUTINE = 0x20, 0x80  # flags of code objects, as in `inspect`
 
 
 # inspect.CO_GENERATOR and CO_COROUTINE; importing `inspect` would take a while.

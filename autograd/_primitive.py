@@ -13,8 +13,8 @@ parameters say what it reads, and only that is saved:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from autograd._tensor import Tensor, _as_result, _wrap
 __all__ = [
     "Primitive",
     "Sample",
+    "Specialized",
     "attach",
     "constant",
     "constant_functions",
@@ -94,6 +95,7 @@ class Primitive:
         self.wrap = _as_result
         self.vjp: Callable[..., Sequence[Any]] = self._first_vjp
         self._precondition: Callable[..., None] | None = None
+        self._specialized: Callable[..., Specialized | None] | None = None
         self._rules: dict[str, _Rule] = {}
         self.constant_inputs: tuple[str, ...] = ()  # those with rule None
         self._joint: _Rule | None = None
@@ -223,6 +225,16 @@ class Primitive:
         self._precondition = check
         return check
 
+    def specialize(self, make: Callable[..., Specialized | None]) -> Callable[..., Any]:
+        """Declare how to compute it again and again for arrays of the same shapes and dtypes.
+
+        ``make`` is called as the forward is, with a thing that has a ``shape`` and a ``dtype`` for
+        each array, and returns what a compiled function uses in the place of the forward and of
+        rules, or None. What these return may be a buffer that their next call writes to.
+        """
+        self._specialized = make
+        return make
+
     # ------------------------------------------------------------------------ recording
 
     def keep(self, mask: int) -> int:
@@ -332,6 +344,14 @@ def _linked(array: Any, edge: Any) -> Tensor:
     out = _wrap(array)  # the leaf's data has been replaced since: its value then, linked to it
     record(primitives["positive"], (edge,), (None, None), out, None, STATE.get(), (array,))
     return out
+
+
+class Specialized(NamedTuple):
+    """A forward and rules for certain shapes and dtypes, called as those they stand for are."""
+
+    forward: Callable[..., Any]
+    rules: Mapping[str, Callable[..., Any]]  # from input to its rule
+    buffers: Sequence[Any]  # arrays that the forward or a rule may return again
 
 
 class _Rule:

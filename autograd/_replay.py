@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ import numpy as np
 from autograd._backward import _conform
 from autograd._call import record
 from autograd._graph import Node
-from autograd._modes import STATE, enable_grad
-from autograd._primitive import Primitive
+from autograd._modes import CHANGES, STATE, enable_grad
+from autograd._primitive import Primitive, Specialized
 from autograd._random import generator
 from autograd._tensor import Tensor, _wrap, grad
 from autograd._writes import WRITES
@@ -47,8 +47,13 @@ def compile(function: Callable[..., Tensor]) -> Compiled:
     called as it is written, always, if its first two calls show that it makes new arrays or random
     numbers by itself, or writes in place (as batch normalisation does in training), and then a
     warning says so; also without gradients, under hooks on saved values, anomaly detection and
-    profiles, and for shapes not yet seen. Another mode of a module, another parameter in its place
-    and one that is frozen are noticed, hooks on modules are not: see :meth:`Compiled.reset`.
+    profiles, and for shapes not yet seen. Modules with hooks are called as they are written too.
+    Another mode of a module, another parameter or submodule in its place and a parameter that is
+    frozen are noticed; other attributes that decide what a module does are not: see
+    :meth:`Compiled.reset`.
+
+    Results of operations are written to the same arrays in every replay, as far as these know how
+    to. As long as a result has a graph to go back through, its arrays are left alone.
 
     >>> import numpy as np, autograd, nn
     >>> model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1))
@@ -135,8 +140,9 @@ class _Recording:
     """What a call did: its operations in order, and what each of them read."""
 
     def __init__(self, args: tuple[Any, ...]) -> None:
-        self.args = args
-        self.nodes: list[Node] = []
+        self.args: Sequence[Any] = args
+        self.nodes: list[Any] = []
+        self.tracked: list[int] = []
         self.outputs: list[Any] = []
         self.operands: list[list[tuple[str, Any]]] = []
         self.settings: list[dict[str, tuple[str, Any]]] = []
@@ -172,6 +178,8 @@ class _Recording:
         while scope is not None:
             if scope.module not in self.modules:
                 self.modules[scope.module] = _state_of(scope.module())
+                if _has_hooks(scope.module()):
+                    self.problem = f"{scope.label} has hooks, which may do anything"
             scope = scope.parent
 
     def _operand(self, edge: Any, value: Any) -> tuple[str, Any]:
@@ -200,10 +208,23 @@ class _Recording:
             self.problem = self.problem or "it reads a NumPy scalar, which may change"
         return "const", value
 
-    def shape_of(self, kind: str, which: Any) -> tuple[int, ...]:
-        """Of an operand."""
+    def like(self, kind: str, which: Any) -> Any:
+        """Something with the shape and dtype of an operand; None for None."""
         of: dict[str, Any] = {"step": self.nodes, "leaf": self.leaves, "arg": self.args}
-        return np.shape(of[kind][which] if kind in of else which)
+        if kind in of:
+            return of[kind][which]
+        return None if which is None else np.asarray(which)
+
+    def forget_arrays(self) -> None:
+        """Keep what the operations and their arguments were like, without their values and graph.
+
+        Arguments that gradients flow to are then in ``tracked``.
+        """
+        self.tracked = sorted(set(self._edges.values()))
+        self.args = [_Like(arg) if hasattr(arg, "dtype") else arg for arg in self.args]
+        self.nodes = [_Step(node) for node in self.nodes]
+        for known in (self.outputs, self._edges, self._step_of, self._step_with, self._inputs):
+            known.clear()
 
     def check(self) -> None:
         """Raise if this alone shows that it cannot be replayed."""
@@ -237,10 +258,19 @@ class _Recording:
 
 
 def _state_of(module: Any) -> tuple[Any, ...]:
-    """What decides what a module does: its mode, its own parameters, and which of them learn."""
+    """What decides what a module does: mode, submodules, parameters, and which of them learn."""
     parameters = getattr(module, "_parameters", {}).values()
     learning = tuple([p is not None and p._requires_grad for p in parameters])
-    return (getattr(module, "training", None), tuple(map(id, parameters)), learning)
+    modules = getattr(module, "_modules", {}).values()
+    members = tuple(map(id, (*modules, *parameters)))
+    return (getattr(module, "training", None), members, learning, _has_hooks(module))
+
+
+def _has_hooks(module: Any) -> bool:
+    return any(
+        getattr(module, f"_{kind}_hooks", ())
+        for kind in ("forward", "forward_pre", "backward", "backward_pre")
+    )
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -282,25 +312,26 @@ def _record(function: Callable[..., Tensor], args: tuple[Any, ...]) -> tuple[_Re
 
 
 class _Program:
-    """A recording written out as Python: one line for each operation, forward and backward."""
+    """What a recording says: which guards must hold, and what to do to the arguments.
+
+    Attributes:
+        leaves: the parameters it reads.
+    """
 
     def __init__(self, recording: _Recording, function: Callable[..., Tensor]) -> None:
         self.leaves = recording.leaves
-        self.modules = recording.modules
         self._arrays = [leaf.data for leaf in self.leaves]
+        self._modules = recording.modules
+        self._changes = CHANGES.count
+        recording.forget_arrays()
         # Arguments that gradients flow to are inputs of the node, beside the parameters.
-        self._tracked = sorted(set(recording._edges.values()))
-        names: dict[str, Any] = {"conform": _conform}
-        forward = _forward_source(recording, names)
-        backward = _backward_source(recording, names, self._tracked)
-        exec(f"{forward}\n\n{backward}", names)
-        self._forward, self._backward = names["forward"], names["backward"]
+        self._tracked = recording.tracked
         self._function = function
-        count = len(self.leaves) + len(self._tracked)
-        self._unsaved = (None,) * (count + 1)
         name = getattr(function, "__name__", "compiled")
-        self._primitive = Primitive(function, name=name, inputs=("*inputs",), aux=("values",))
+        self._primitive = Primitive(function, name=name, inputs=("*inputs",), aux=("lease",))
         self._primitive.vjp = self._vjp
+        self._recording = recording
+        self._idle: list[_Workspace] = []
 
     def _vjp(
         self,
@@ -311,13 +342,15 @@ class _Program:
         wanted: set[Any] | None,
     ) -> Sequence[Any]:
         """The gradients of the leaves, then of the arguments that want one."""
-        assert node.attrs is not None
-        if isinstance(g, Tensor):  # to be differentiated again
+        if type(g) is Tensor:  # to be differentiated again
+            assert node.attrs is not None
             return self._recorded(g, node.attrs["args"], edges, wanted)
-        parts: list[Any] = self._backward(g, saved[-1])
-        for i, part in enumerate(parts):
-            if part is None:  # the result does not depend on it
-                parts[i] = np.zeros(edges[i].shape, edges[i].dtype)
+        lease: _Lease = saved[-1]
+        parts: list[Any] = lease.workspace.backward(g, lease.values)
+        if lease.workspace.incomplete:
+            for i, part in enumerate(parts):
+                if part is None:  # the result does not depend on it
+                    parts[i] = np.zeros(edges[i].shape, edges[i].dtype)
         return parts
 
     def _recorded(
@@ -338,25 +371,87 @@ class _Program:
 
     def holds(self) -> bool:
         """Whether parameters and modules are as they were when it was made."""
-        for i, leaf in enumerate(self.leaves):
-            data = leaf.data
-            if data is not self._arrays[i]:
-                if (data.shape, data.dtype) != (self._arrays[i].shape, self._arrays[i].dtype):
-                    return False
-                self._arrays[i] = data
+        for leaf, array in zip(self.leaves, self._arrays):
+            if leaf.data is not array and not self._fits(leaf.data, array):
+                return False
             if not leaf._requires_grad or leaf._node is not None:
                 return False
-        return all(_state_of(module()) == state for module, state in self.modules.items())
+        if self._changes != CHANGES.count:
+            changes = CHANGES.count
+            if any(_state_of(module()) != state for module, state in self._modules.items()):
+                return False
+            self._changes = changes
+        return True
+
+    def _fits(self, data: Any, array: Any) -> bool:
+        """Whether a parameter's new array can stand for the old one; from now on it does."""
+        if data.shape != array.shape or data.dtype != array.dtype:
+            return False
+        self._arrays = [leaf.data for leaf in self.leaves]
+        return True
 
     def __call__(self, args: tuple[Any, ...]) -> Tensor:
+        lease = _Lease(self._idle.pop() if self._idle else _Workspace(self._recording), self._idle)
         arrays = [arg.data if isinstance(arg, Tensor) else arg for arg in args]
-        y, values = self._forward([leaf.data for leaf in self.leaves], arrays)
+        leaves = [leaf.data for leaf in self.leaves]
+        y, lease.values = lease.workspace.forward(leaves, arrays)
         out = _wrap(np.asarray(y))
-        edges: list[Any] = list(self.leaves)
-        edges += [args[i]._node or args[i] for i in self._tracked]
-        saved = (*self._unsaved, values)
-        record(self._primitive, tuple(edges), saved, out, {"args": args}, STATE.get(), ())
+        edges, inputs = (*self.leaves,), (*leaves,)
+        for i in self._tracked:
+            edges += (args[i]._node or args[i],)
+            inputs += (arrays[i],)
+        # The inputs are saved so that writes to them are noticed.
+        saved = (*inputs, None, lease)
+        record(self._primitive, edges, saved, out, {"args": args}, STATE.get(), inputs)
         return out
+
+
+class _Workspace:
+    """A recording written out as Python, one line for each operation, and buffers for results."""
+
+    def __init__(self, recording: _Recording) -> None:
+        names: dict[str, Any] = {"conform": _conform, "ndarray": np.ndarray}
+        names["buffers"] = buffers = {}
+        special = [_specialized(recording, i, buffers) for i in range(len(recording.nodes))]
+        forward = _forward_source(recording, special, names)
+        backward = _backward_source(recording, special, names)
+        exec(f"{forward}\n\n{backward}", names)
+        self.forward, self.backward = names["forward"], names["backward"]
+        # Whether the result does not depend on some of the leaves or arguments.
+        self.incomplete = "None" in backward.rpartition("return")[2]
+
+
+class _Lease:
+    """The use of a workspace by one result, until what that saved is gone."""
+
+    __slots__ = ("idle", "values", "workspace")
+
+    def __init__(self, workspace: _Workspace, idle: list[_Workspace]) -> None:
+        self.workspace = workspace
+        self.idle = idle  # where it is put back
+        self.values: tuple[Any, ...] = ()
+
+    def __del__(self) -> None:
+        self.idle.append(self.workspace)
+
+
+def _specialized(recording: _Recording, i: int, buffers: dict[int, Any]) -> Specialized | None:
+    """The form of an operation for its shapes; its buffers are added to ``buffers``."""
+    node, primitive = recording.nodes[i], recording.nodes[i].primitive
+    like = [recording.like(*operand) for operand in recording.operands[i]]
+    special: Specialized | None = None
+    if primitive._specialized is not None:
+        settings = {
+            key: which if kind == "const" else recording.like(kind, which)
+            for key, (kind, which) in recording.settings[i].items()
+        }
+        special = primitive._specialized(*like, **settings)
+    elif isinstance(primitive.forward, np.ufunc) and node.shape:
+        out = np.empty(node.shape, node.dtype)
+        special = Specialized(partial(primitive.forward, out=out), {}, (out,))
+    if special is not None:
+        buffers.update((id(buffer), buffer) for buffer in special.buffers)
+    return special
 
 
 def _name(kind: str, which: Any, names: dict[str, Any]) -> str:
@@ -370,29 +465,42 @@ def _name(kind: str, which: Any, names: dict[str, Any]) -> str:
     return name
 
 
-def _forward_source(recording: _Recording, names: dict[str, Any]) -> str:
+def _forward_source(
+    recording: _Recording, special: list[Specialized | None], names: dict[str, Any]
+) -> str:
     """``forward(leaves, args)``: the result, and all that the backward function reads."""
     lines = ["def forward(leaves, args):"]
-    lines += [f"    p{i} = leaves[{i}]" for i in range(len(recording.leaves))]
-    lines += [f"    a{i} = args[{i}]" for i in range(len(recording.args))]
+    for letter, count in (("p", len(recording.leaves)), ("a", len(recording.args))):
+        if count:
+            variables = [f"{letter}{i}" for i in range(count)]
+            lines.append(f"    {', '.join(variables)}, = {'leaves' if letter == 'p' else 'args'}")
     for i, node in enumerate(recording.nodes):
-        primitive = node.primitive
+        primitive, form = node.primitive, special[i]
         inputs = [_name(kind, which, names) for kind, which in recording.operands[i]]
         settings = recording.settings[i]
         given = [f"{key}={_name(*settings[key], names)}" for key in settings]
         call = ", ".join([*inputs, *given])
-        names[f"f{i}"] = primitive.forward
+        names[f"f{i}"] = primitive.forward if form is None else form.forward
         aux = [f"v{i}_{k}" for k in range(len(primitive.aux))]
         if primitive._precondition is not None:
             names[f"check{i}"] = primitive._precondition
             lines.append(f"    check{i}({call})")
         lines.append(f"    {', '.join([f'v{i}', *aux])} = f{i}({call})")
-    last = len(recording.nodes) - 1
-    lines.append(f"    return v{last}, ({', '.join(_kept(recording))},)")
+    last = f"v{len(recording.nodes) - 1}"
+    lines.append(f"    return {_own(last)}, ({', '.join(_kept(recording))},)")
     return "\n".join(lines)
 
 
-def _backward_source(recording: _Recording, names: dict[str, Any], tracked: list[int]) -> str:
+def _own(value: str) -> str:
+    """An expression for a value that no later call writes to."""
+    return f"{value}.copy() if {value}.base is not None or id({value}) in buffers else {value}"
+
+
+def _backward_source(
+    recording: _Recording,
+    special: list[Specialized | None],
+    names: dict[str, Any],
+) -> str:
     """``backward(g, values)``: the gradients of the leaves and of the arguments that want one."""
     nodes, last = recording.nodes, len(recording.nodes) - 1
     lines = [
@@ -404,38 +512,47 @@ def _backward_source(recording: _Recording, names: dict[str, Any], tracked: list
     for i in range(last, -1, -1):
         if f"gv{i}" not in started:
             continue  # nothing that is returned depends on it
-        node, operands = nodes[i], recording.operands[i]
-        parts = _parts(recording, i, names, lines)
+        node, operands, form = nodes[i], recording.operands[i], special[i]
+        parts = _parts(recording, i, form, names, lines)
         for k, (kind, which) in enumerate(operands):
             edge = node.edges[k]
             if edge is None or parts[k] == "None":
                 continue
-            like, target = f"e{i}_{k}", "g" + _name(kind, which, names)
-            names[like], names[f"s{i}_{k}"], names[f"t{i}_{k}"] = (
-                _Like(edge),
-                edge.shape,
-                edge.dtype,
-            )
-            lines += [
-                f"    part = {parts[k]}",
-                f"    if part.shape != s{i}_{k} or part.dtype is not t{i}_{k}:",
-                f"        part = conform(part, {like}, n{i})",
-                f"    {target} = {target} + part" if target in started else f"    {target} = part",
-            ]
+            target = "g" + _name(kind, which, names)
+            names[f"e{i}_{k}"] = edge
+            names[f"s{i}_{k}"], names[f"t{i}_{k}"] = edge.shape, edge.dtype
+            lines.append(f"    part = {parts[k]}")
+            if form is None or node.primitive.inputs[k] not in form.rules:
+                lines += [
+                    f"    if part.shape != s{i}_{k} or part.dtype is not t{i}_{k}:",
+                    f"        part = conform(part, e{i}_{k}, n{i})",
+                ]
+            if target in started:
+                lines.append(f"    {target} = {target} + part")
+            else:
+                lines.append(f"    {target} = {'part' if kind == 'step' else _own('part')}")
             started.add(target)
-    targets = [f"gp{i}" for i in range(len(recording.leaves))] + [f"ga{i}" for i in tracked]
+    targets = [f"gp{i}" for i in range(len(recording.leaves))] + [
+        f"ga{i}" for i in recording.tracked
+    ]
     lines.append(f"    return [{', '.join(t if t in started else 'None' for t in targets)}]")
     return "\n".join(lines)
 
 
-def _parts(recording: _Recording, i: int, names: dict[str, Any], lines: list[str]) -> list[str]:
+def _parts(
+    recording: _Recording,
+    i: int,
+    special: Specialized | None,
+    names: dict[str, Any],
+    lines: list[str],
+) -> list[str]:
     """Expressions for the gradients of an operation's inputs: calls of its rules."""
     node, operands, settings = recording.nodes[i], recording.operands[i], recording.settings[i]
     primitive = node.primitive
     count = len(operands)
     values = [_name(kind, which, names) for kind, which in operands]
     values += [f"v{i}", *(f"v{i}_{k}" for k in range(len(primitive.aux)))]
-    names[f"n{i}"] = step = _Step(node)
+    names[f"n{i}"] = node
     if primitive._joint is None:
         parts = []
         for k, name in enumerate(primitive.inputs):
@@ -444,6 +561,8 @@ def _parts(recording: _Recording, i: int, names: dict[str, Any], lines: list[str
                 parts.append("None")
                 continue
             names[f"r{i}_{k}"] = rule.function
+            if special is not None:
+                names[f"r{i}_{k}"] = special.rules.get(name, rule.function)
             reads = []
             for read in rule.reads:
                 what, _, which = read.rstrip("]").partition("[")
@@ -452,7 +571,7 @@ def _parts(recording: _Recording, i: int, names: dict[str, Any], lines: list[str
                 elif what == "node.attrs":
                     reads.append(_name(*settings[which.strip("'")], names))
                 else:  # a property of the node or of an input, which stays the same
-                    value = eval(read, {"node": step, "edges": step.edges})
+                    value = eval(read, {"node": node, "edges": node.edges})
                     reads.append(_name("const", value, names))
             parts.append(f"r{i}_{k}({', '.join([f'gv{i}', *reads])})")
         return parts
@@ -461,9 +580,9 @@ def _parts(recording: _Recording, i: int, names: dict[str, Any], lines: list[str
         keep = (keep >> 1 << count) | (keep & 1) * ((1 << count) - 1)
     saved = [value if keep >> k & 1 else "None" for k, value in enumerate(values)]
     if primitive._shapes_wanted:
-        shapes = tuple([recording.shape_of(*operand) for operand in operands])
+        shapes = tuple([recording.like(*operand).shape for operand in operands])
         saved.append(_name("const", shapes, names))
-    names[f"q{i}"], names[f"e{i}"] = primitive, step.edges
+    names[f"q{i}"], names[f"e{i}"] = primitive, node.edges
     given = ", ".join(f"{k!r}: {_name(*settings[k], names)}" for k in settings)
     at = f"n{i}.having({{{given}}})"
     lines.append(f"    parts = q{i}._vjp(gv{i}, ({', '.join(saved)},), {at}, e{i}, None)")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from autograd._backward import backpropagate, call_gradient_hook, copy_of
 from autograd._graph import GraphError, Node, RemovableHandle
-from autograd._modes import enable_grad, is_grad_enabled
+from autograd._modes import CHANGES, enable_grad, is_grad_enabled
 from autograd._writes import WRITES
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ class Tensor:
                 "pass dtype=float"
             )
         self._requires_grad = bool(value)
+        CHANGES.count += 1
 
     @property
     def grad(self) -> Tensor | None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from autograd._graph import Scope, mark_internal
-from autograd._modes import STATE, State
+from autograd._modes import CHANGES, STATE, State
 from autograd._random import generator
 from autograd._writes import WRITES
 from autograd.kernels import adam_step as adam_step
@@ -27,6 +27,7 @@ __all__ = [
     "is_outermost",
     "leave_scope",
     "mark_internal",
+    "note_change",
     "note_write",
     "sgd_step",
 ]
@@ -58,6 +59,14 @@ def current_path() -> str:
     """``model.features.3`` inside a module's call, else an empty string."""
     scope = STATE.get().scope
     return "" if scope is None else scope.path
+
+
+def note_change() -> None:
+    """Say that a module has been changed: its mode, a parameter, a submodule or a hook.
+
+    Compiled functions then look whether it still is what they have recorded.
+    """
+    CHANGES.count += 1
 
 
 def note_write(*arrays: np.ndarray[Any, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd import RemovableHandle, Tensor
+from autograd.extend import note_change
 
 __all__ = ["BackwardWatch", "add_hook"]
 
@@ -24,6 +25,7 @@ def add_hook(
     hooks[key] = (hook, with_kwargs)
     if prepend:
         hooks.move_to_end(key, last=False)
+    note_change()
     return handle
 
 

@@ -13,7 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd import RemovableHandle, Tensor, as_tensor
-from autograd.extend import current_path, enter_scope, is_outermost, leave_scope, note_write
+from autograd.extend import (
+    current_path,
+    enter_scope,
+    is_outermost,
+    leave_scope,
+    note_change,
+    note_write,
+)
 from nn._hooks import BackwardWatch, add_hook
 from nn.parameter import Buffer, Parameter
 
@@ -89,6 +96,7 @@ class Module:
     # --------------------------------------------------------------------------- attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
+        note_change()
         own = self.__dict__
         if isinstance(value, Parameter) and name not in own.get("_derived", ()):
             self._forget(name, "_parameters")
@@ -131,10 +139,12 @@ class Module:
         A name that Python does not find costs it an exception before it asks ``__getattr__``.
         """
         self.__dict__[store][name] = self.__dict__[name] = member
+        note_change()
 
     def _drop(self, store: str, name: str) -> Any:
         """Hold a parameter, buffer or module no longer, and return it."""
         self.__dict__.pop(name, None)
+        note_change()
         return self.__dict__[store].pop(name)
 
     def _forget(self, name: str, keep: str) -> None:

@@ -18,6 +18,7 @@ from autograd.kernels.elementwise import sigmoid as sigmoid
 from autograd.kernels.losses import cross_entropy as cross_entropy
 from autograd.kernels.losses import cross_entropy_grad as cross_entropy_grad
 from autograd.kernels.losses import ones as ones
+from autograd.kernels.losses import small_cross_entropy as small_cross_entropy
 from autograd.kernels.matmul import matmul as matmul
 from autograd.kernels.normalization import channel_combine as channel_combine
 from autograd.kernels.normalization import channel_dots as channel_dots

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import isfinite
 from typing import Any
@@ -12,11 +13,13 @@ from autograd.kernels._threads import in_threads, thread_count
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array
 
-__all__ = ["cross_entropy", "cross_entropy_grad", "ones"]
+__all__ = ["cross_entropy", "cross_entropy_grad", "ones", "small_cross_entropy"]
 
 # Up to so many classes, arrays are worked on with the samples along the last axis: NumPy's loops
 # run along it, and loops over a handful of classes would be all overhead.
 _NARROW = 64
+# From this many logits on, the compiled kernels are faster.
+_COMPILED = 1 << 10
 # From this many logits on, a second thread is worth the trouble of waking it.
 _SHARED = 1 << 18
 # Rows are worked on in blocks of about so many elements: the next pass finds them in the cache.
@@ -38,7 +41,7 @@ def _numbers(count: int) -> Array:
     return result
 
 
-@compilable(least=1 << 10)
+@compilable(least=_COMPILED)
 def cross_entropy(x: Array, target: Array) -> tuple[Array, Array, Array]:
     """Minus the logarithm of each row's softmax at the true class, without overflow.
 
@@ -113,7 +116,7 @@ def _finite(peak: Array) -> Array:
     return peak
 
 
-@compilable(least=1 << 10)
+@compilable(least=_COMPILED)
 def cross_entropy_grad(powers: Array, sums: Array, target: Array, g: Any) -> Array:
     """The gradient of the logits: g (softmax - [class is the true one]).
 
@@ -141,6 +144,33 @@ def cross_entropy_grad(powers: Array, sums: Array, target: Array, g: Any) -> Arr
     gx = np.ascontiguousarray((powers.T * factor).T)
     _at_true(gx, target, g)
     return gx
+
+
+def small_cross_entropy(
+    count: int, classes: int, dtype: Any
+) -> tuple[Callable[..., tuple[Array, Array, Array]], Callable[..., Array], list[Array]] | None:
+    """`cross_entropy` and `cross_entropy_grad` for so few logits, and buffers they use each time.
+
+    None where there are too many for that to be worth while.
+    """
+    if classes > _NARROW or count * classes >= _COMPILED:
+        return None
+    powers, scaled = (np.empty((classes, count), dtype).T for _ in range(2))
+    sums, losses, factor = (np.empty(count, dtype) for _ in range(3))
+    gx = np.empty((count, classes), dtype)
+
+    def compute(x: Array, target: Array) -> tuple[Array, Array, Array]:
+        _columns(x, target, powers, sums, losses)
+        return losses, powers, sums
+
+    def differentiate(powers: Array, sums: Array, target: Array, g: Any) -> Array:
+        np.divide(g, sums, out=factor)
+        np.multiply(powers.T, factor, out=scaled.T)
+        np.copyto(gx, scaled)
+        _at_true(gx, target, g)
+        return gx
+
+    return compute, differentiate, [losses, powers, sums, gx]
 
 
 def _at_true(gx: Array, target: Array, g: Any) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from autograd import kernels
-from autograd._primitive import primitive, sample
-from autograd.primitives.products import product
+from autograd._primitive import Specialized, primitive, sample
+from autograd.primitives.products import LARGE, product
 from autograd.primitives.reduction import softmax
 
 # ------------------------------------------------------------------------------------------ linear
@@ -100,6 +100,29 @@ def _(g: Any, bias_ndim: int, y_ndim: int) -> Any:
 _FEW = 1024
 
 
+@linear.specialize
+def _(x: Any, weight: Any, bias: Any) -> Specialized | None:
+    if bias is None or {x.dtype, weight.dtype, bias.dtype} - {x.dtype} or x.dtype.kind != "f":
+        return None
+    if len(x.shape) != 2 or len(weight.shape) != 2:
+        return None
+    count, width = x.shape[0], weight.shape[0]
+    if count > _FEW or prod(x.shape) * width > LARGE:
+        return None
+    y = np.empty((count, width), x.dtype)
+    gx = np.empty(x.shape, x.dtype)
+    each = kernels.ones(count, x.dtype)
+    return Specialized(
+        lambda x, weight, bias: np.add(x.dot(weight.T, y), bias, y),
+        {
+            "x": lambda g, weight: g.dot(weight, gx),
+            "weight": lambda g, x, weight_ndim: g.T.dot(x),
+            "bias": lambda g, bias_ndim, y_ndim: each.dot(g),
+        },
+        (y, gx),
+    )
+
+
 # ----------------------------------------------------------------------------------- cross-entropy
 
 TRUE = np.array([2, 0, 1, 2])
@@ -175,6 +198,25 @@ def _(
     share = powers / sums[:, None] if type(x) is np.ndarray else softmax.call(x, -1)
     hit = np.equal(target[:, None], np.arange(x.shape[1]))
     return (share - hit) * (g[..., None] if y_ndim or scale is not None else g[..., None, None])
+
+
+@cross_entropy.specialize
+def _(x: Any, target: Any, scale: Any, reduction: str) -> Specialized | None:
+    kernel = kernels.small_cross_entropy(x.shape[0], x.shape[1], x.dtype)
+    if kernel is None or scale is not None or reduction != "mean":
+        return None
+    compute, differentiate, buffers = kernel
+    count = x.shape[0]
+    each = kernels.ones(count, x.dtype)
+
+    def forward(x: Any, target: Any, scale: Any, reduction: str) -> Any:
+        losses, powers, sums = compute(x, target)
+        return each.dot(losses) / count, powers, sums
+
+    def rule(g: Any, x: Any, powers: Any, sums: Any, target: Any, *_: Any) -> Any:
+        return differentiate(powers, sums, target, g / count)
+
+    return Specialized(forward, {"x": rule}, buffers)
 
 
 # ------------------------------------------------------------------------------ normalised channels

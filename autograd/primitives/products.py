@@ -36,14 +36,14 @@ def refuse_out(name: str, out: Any) -> None:
 
 
 # From this many multiplications on, BLAS might use threads, and which ones matters.
-_LARGE = 1 << 17
+LARGE = 1 << 17
 _ndarray = np.ndarray
 
 
 def product(a: Any, b: Any) -> Any:
     """``a @ b`` of arrays or tensors; large matrices in the threads of the other kernels."""
     if type(a) is type(b) is _ndarray and a.ndim == b.ndim == 2:
-        if a.size * b.shape[1] > _LARGE and a.shape[1] == b.shape[0]:
+        if a.size * b.shape[1] > LARGE and a.shape[1] == b.shape[0]:
             return kernels.matmul(a, b)
         return a.dot(b)
     return a @ b

@@ -10,6 +10,7 @@ import nn
 import nn.functional as F
 import optim
 from autograd import Tensor, no_grad
+from autograd._primitive import Specialized
 
 
 def perceptron(dtype=np.float32):
@@ -311,3 +312,121 @@ def test_settings_are_part_of_the_key():
         assert compiled(np.ones(2), 2).item() == 5.0
         assert compiled(np.ones(2), 3).item() == 9.0
     assert compiled.replays == 2
+
+
+def test_another_submodule_and_hooks_are_noticed():
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
+    f = autograd.compile(lambda x: np.sum(model(x)))
+    x = np.ones((3, 2), np.float32)
+    for _ in range(3):
+        f(x)
+    assert f.replays == 1
+    model[1] = nn.Tanh()
+    for _ in range(3):
+        assert f(x).item() == model(x).sum().item()
+    assert f.replays == 2
+    seen = []
+    model[0].register_forward_hook(lambda module, args, output: seen.append(1))
+    with pytest.warns(RuntimeWarning, match="has hooks"):
+        _ = [f(x) for _ in range(3)]
+    assert len(seen) == 3
+    assert f.replays == 2
+
+
+def test_a_changed_attribute_elsewhere_does_not_stop_replays():
+    model, other = nn.Linear(2, 2), nn.Linear(2, 2)
+    f = autograd.compile(lambda x: np.sum(model(x)))
+    x = np.ones((3, 2), np.float32)
+    for _ in range(5):
+        f(x)
+        other.eval()
+        other.weight.requires_grad = False
+    assert f.replays == 3
+
+
+@pytest.mark.parametrize("waiting", [1, 2, 5])
+def test_buffers_are_left_alone_while_a_result_waits(waiting):
+    model = perceptron(np.float64)
+    loss_of = autograd.compile(lambda x, y: F.cross_entropy(model(x), y))
+    for _ in range(4):
+        data = list(batches(waiting, dtype=np.float64))
+        losses = [loss_of(x, y) for x, y in data]
+        model.zero_grad()
+        for loss in losses[::-1]:
+            loss.backward(retain_graph=True)
+            loss.backward()
+        found = gradients(model)
+        model.zero_grad()
+        for x, y in data[::-1]:
+            (2 * F.cross_entropy(model(x), y)).backward()
+        for a, b in zip(found, gradients(model)):
+            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
+    assert loss_of.replays == 4 * waiting - 2
+    (program,) = loss_of._known.values()
+    assert len(program._idle) == waiting  # so many were needed at once
+
+
+def test_nobody_else_holds_a_buffer():
+    w = Tensor(np.ones((2, 3)), requires_grad=True)
+    kept = []
+
+    def f(x):
+        return (F.relu(x * w) * 2.0).reshape(-1)  # a view of a product
+
+    compiled = autograd.compile(f)
+    handle = w.register_hook(kept.append)
+    results = []
+    for call in range(5):
+        x = Tensor(np.full((2, 3), 1.0 + call), requires_grad=True)
+        x.register_hook(kept.append)
+        result = compiled(x)
+        result.sum().backward()
+        results.append(result)
+        kept += [x.grad, w.grad]
+        w.grad = None
+    assert compiled.replays == 3
+    handle.remove()
+    for call, result in enumerate(results):
+        np.testing.assert_array_equal(result.data, 2.0 * (1 + call))
+    expected = [value for call in range(5) for value in (2 + 2 * call, 2, 2, 2 + 2 * call)]
+    by_value = sorted(float(g.data.flat[0]) for g in kept)
+    assert by_value == sorted(map(float, expected))
+
+
+def test_a_parameter_changed_before_the_way_back_is_noticed():
+    model = perceptron()
+    loss_of = autograd.compile(lambda x, y: F.cross_entropy(model(x), y))
+    for x, y in batches(3):
+        loss = loss_of(x, y)
+    assert loss_of.replays == 1
+    with no_grad():
+        model[0].weight += 1.0
+    with pytest.raises(autograd.GraphError, match="changed it in place"):
+        loss.backward()
+
+
+def test_a_primitive_of_ones_own_can_be_specialized():
+    @autograd.primitive()
+    def scaled(x, /, factor=2.0):
+        return x * factor
+
+    @scaled.rule
+    def _(g, factor):
+        return g * factor
+
+    made = []
+
+    @scaled.specialize
+    def _(x, factor):
+        made.append((x.shape, x.dtype, factor))
+        out = np.empty(x.shape, x.dtype)
+        rules = {"x": lambda g, factor: np.multiply(g, factor, out=out)}
+        return Specialized(lambda x, factor: x * factor, rules, [out])
+
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    f = autograd.compile(lambda x: np.sum(scaled(w * x, factor=3.0)))
+    for call in range(4):
+        w.grad = None
+        f(np.array([1.0, call])).backward()
+        np.testing.assert_array_equal(w.grad.data, [3.0, 3.0 * call])
+    assert made == [((2,), np.dtype(float), 3.0)]

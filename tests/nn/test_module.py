@@ -565,3 +565,44 @@ def test_an_error_in_forward_leaves_the_scope():
         Net()(np.ones((1, 9)))
     with pytest.raises(nn.ShapeError, match=r"^model: Linear"):
         nn.Linear(2, 2)(np.ones((1, 3)))
+
+
+def test_attributes_and_registers_say_the_same():
+    layer = nn.Linear(2, 3)
+    model = nn.Sequential(layer, nn.ReLU())
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        own = copied[0]
+        assert own.weight is own._parameters["weight"] is next(copied.parameters())
+        assert own.weight is not layer.weight
+    new = nn.Parameter(np.zeros((3, 2), np.float32))
+    layer.weight = new
+    assert layer.weight is layer._parameters["weight"] is new
+    layer.bias = None
+    assert layer.bias is None
+    assert list(layer.parameters()) == [new]
+    layer.gain = nn.Buffer([1.0])
+    layer.gain = np.array([2.0])
+    assert layer.gain is layer._buffers["gain"]
+    layer._parameters["extra"] = new  # as some code for PyTorch does
+    assert layer.extra is new
+    del layer.weight, layer.gain
+    assert not hasattr(layer, "weight")
+    assert not hasattr(layer, "gain")
+    assert "weight" not in dir(layer)
+
+
+def test_no_attribute_is_left_of_what_is_removed():
+    rows = nn.ModuleList([nn.ReLU(), nn.Tanh(), nn.Sigmoid()])
+    tanh = rows[1]
+    del rows[0]
+    assert getattr(rows, "0") is tanh
+    assert not hasattr(rows, "2")
+    named = nn.ModuleDict({"a": nn.ReLU(), "b": nn.Tanh()})
+    named.pop("a")
+    assert not hasattr(named, "a")
+    named.clear()
+    assert not hasattr(named, "b")
+    layer = nn.Linear(2, 2)
+    nn.utils.parametrize.register_parametrization(layer, "weight", nn.Identity())
+    assert "weight" not in vars(layer)
+    np.testing.assert_array_equal(layer.weight.data, layer.parametrizations.weight.original.data)
