@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd.kernels._threads import in_threads, thread_count
+from autograd.kernels._threads import are_up, in_threads, thread_count
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array
 
@@ -22,10 +22,14 @@ _SHARED = 1 << 18
 
 
 def _in_threads(work: Callable[..., None], arrays: Sequence[Array | None], *options: Any) -> None:
-    """``work(*arrays, *options)`` on slices of large arrays at once; None among them stays None."""
+    """``work(*arrays, *options)`` on slices of large arrays at once; None among them stays None.
+
+    No threads are started for it: the gain is a fifth of a step, and BLAS would have to do with one
+    thread from then on.
+    """
     given = [a for a in arrays if a is not None]
     size, threads = given[0].size, thread_count()
-    if threads < 2 or not all(a.flags.c_contiguous for a in given):
+    if threads < 2 or not are_up() or not all(a.flags.c_contiguous for a in given):
         work(*arrays, *options)
         return
     flat = [None if a is None else a.reshape(-1) for a in arrays]
