@@ -40,6 +40,7 @@ _asarray = np.asarray
 _new = object.__new__
 _state = STATE.get
 _getframe = sys._getframe
+_NOTHING = (None,) * 4
 _NESTED = (list, tuple)  # operands that rules could not read as arrays
 # For NumPy's scalars these take a fifth of the time of the ufuncs.
 _OPERATORS: dict[Any, Callable[[Any, Any], Any]] = {
@@ -126,6 +127,7 @@ def written_out_call(primitive: Primitive) -> Callable[..., Any]:
             len(primitive.aux),
             bool(primitive.attributes or primitive.aux or primitive.is_view),
             operator is not None,
+            primitive._precondition is not None,
         )
         return call(*args, **settings)
 
@@ -141,10 +143,7 @@ def make(allowed, defaults, forward, kept, operator, primitive):
         {sort_out}
         {edges} = None
         mask = 0
-        tracked = False
         {read}
-        if not tracked:
-            return forward({inputs}{settings}){first}
         try:
             {compute}
         except Exception as error:
@@ -166,7 +165,7 @@ def make(allowed, defaults, forward, kept, operator, primitive):
             out._node = node = Node()
             node.primitive = primitive
             node.edges = ({edge_list},)
-            node.saved = ({saved},)
+            node.saved = {saved}
             node.attrs = {attrs}
             node.shape = y.shape
             node.dtype = y.dtype
@@ -196,7 +195,6 @@ if defaults:
 """
 _READ = """\
 if isinstance(x{i}, Tensor):
-    tracked = True
     if x{i}._view is not None:
         x{i}._view.refresh(x{i})
     a{i} = x{i}.data
@@ -204,11 +202,13 @@ if isinstance(x{i}, Tensor):
         e{i} = x{i}._node or x{i}
         mask += {bit}
 else:
+    {plain}
     a{i} = x{i} if type(x{i}) not in _NESTED else _asarray(x{i})
 """
+# Where the last input is no tensor, none of them might be.
+_PLAIN = """if not ({are_tensors}): return forward({inputs}{settings}){first}"""
 _COMPUTE = """\
-if primitive._precondition is not None:
-    primitive._precondition({arrays}{settings})
+{check}
 {results} = forward({arrays}{settings})
 """
 _OPERATE = """\
@@ -231,11 +231,14 @@ if primitive.is_view and (y.base is not None or y is a0):
 
 
 @lru_cache
-def _code_of_call(n_inputs: int, n_aux: int, has_settings: bool, has_operator: bool) -> CodeType:
+def _code_of_call(
+    n_inputs: int, n_aux: int, has_settings: bool, has_operator: bool, has_check: bool
+) -> CodeType:
     """Of calls of a kind: without loops, and without questions that can be settled here."""
 
-    def each(text: str) -> str:
-        return "".join([text.format(i=i, bit=1 << i) for i in range(n_inputs)])
+    def each(text: str, last: str = "") -> str:
+        plain = [""] * (n_inputs - 1) + [last]
+        return "".join([text.format(i=i, bit=1 << i, plain=plain[i]) for i in range(n_inputs)])
 
     def row(letter: str, count: int) -> str:
         return ", ".join([f"{letter}{i}" for i in range(count)])
@@ -244,22 +247,26 @@ def _code_of_call(n_inputs: int, n_aux: int, has_settings: bool, has_operator: b
     settings = ", **settings" if has_settings else ""
     results = f"y, {aux}" if n_aux else "y"
     values = f"{arrays}, {results}".split(", ")
+    saved = ", ".join([f"{value} if keep & {1 << i} else None" for i, value in enumerate(values)])
+    plain = _PLAIN.format(
+        are_tensors=" or ".join([f"isinstance(x{i}, Tensor)" for i in range(n_inputs - 1)]) or "()",
+        inputs=inputs,
+        settings=settings,
+        first="[0]" if n_aux else "",
+    )
+    check = f"primitive._precondition({arrays}{settings})" if has_check else ""
+    compute = _COMPUTE.format(check=check, results=results, arrays=arrays, settings=settings)
+    own = "out.data = _asarray(y)"
     pieces = {
         "parameters": "*args, **settings" if has_settings else inputs,
         "sort_out": _SORT_OUT.format(count=n_inputs, inputs=inputs) if has_settings else "",
         "edges": " = ".join(row("e", n_inputs).split(", ")),
-        "read": each(_READ),
+        "read": each(_READ, plain),
         "inputs": inputs,
-        "settings": settings,
-        "first": "[0]" if n_aux else "",
-        "compute": _OPERATE
-        if has_operator
-        else _COMPUTE.format(arrays=arrays, settings=settings, results=results),
-        "scalars": "y = out.data = _asarray(y)"
-        if has_settings
-        else "out.data = _asarray(y)\n" + each(_SCALAR),
+        "compute": _OPERATE if has_operator else compute,
+        "scalars": f"y = {own}" if has_settings else f"{own}\n{each(_SCALAR)}",
         "edge_list": row("e", n_inputs),
-        "saved": ", ".join([f"{v} if keep & {1 << i} else None" for i, v in enumerate(values)]),
+        "saved": f"({saved}) if keep else _NOTHING",
         "attrs": "settings" if has_settings else "None",
         "arrays": arrays,
         "view": _VIEW if has_settings else "",

@@ -221,7 +221,10 @@ class Primitive:
         )
 
     def precondition(self, check: Callable[..., None]) -> Callable[..., None]:
-        """Declare a check of the arguments, called as the forward is; it raises or returns None."""
+        """Declare a check of the arguments, called as the forward is; it raises or returns None.
+
+        To be declared before the first call.
+        """
         self._precondition = check
         return check
 
