@@ -16,8 +16,9 @@ from autograd.kernels._twins import settle
 
 __all__ = ["Advice", "Config", "config"]
 
-# Objects made between two looks; Python itself looks every 700 (2,000 from 3.14 on).
-_GC_THRESHOLD = 50_000
+# Objects made between two looks; Python itself looks every 700 (2,000 from 3.14 on). A graph has no
+# cycles to be found, and four or five objects for each operation.
+_GC_THRESHOLD = 500_000
 
 
 class Advice(tuple[str, ...]):

@@ -51,8 +51,12 @@ primitives: dict[str, Primitive] = {}
 
 Rule = Callable[..., Any]
 
-# A rule that hands the gradient on as it is need not be called.
-_IDENTITY = (lambda g: g).__code__.co_code
+# Rules that are as soon computed as called: what stands in the place of a call of one.
+_SHORT = {
+    (lambda g: g).__code__.co_code: "g",
+    (lambda g: -g).__code__.co_code: "-g",
+    (lambda g, a: g * a).__code__.co_code: "g * {}",
+}
 
 
 class Primitive:
@@ -198,8 +202,8 @@ class Primitive:
                 continue
             if rule is None:
                 value = f"missing({name!r}, node)"
-            elif rule.function.__code__.co_code == _IDENTITY:
-                value = "g"
+            elif rule.function.__code__.co_code in _SHORT:
+                value = _SHORT[rule.function.__code__.co_code].format(*rule.reads)
             else:
                 names[f"rule{position}"] = rule.function
                 value = f"rule{position}({', '.join(['g', *rule.reads])})"
