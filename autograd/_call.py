@@ -122,13 +122,15 @@ def written_out_call(primitive: Primitive) -> Callable[..., Any]:
         # The code is written in the first call, as it takes a millisecond. It finds its variables
         # in this function, which must therefore have the same ones.
         _ = allowed, defaults, forward, kept, operator, primitive
-        call.__code__ = _code_of_call(
+        code = _code_of_call(
             len(primitive.inputs),
             len(primitive.aux),
             bool(primitive.attributes or primitive.aux or primitive.is_view),
             operator is not None,
             primitive._precondition is not None,
         )
+        # A copy of its own, which Python adapts to what this primitive is called with.
+        call.__code__ = code.replace(co_name=primitive.name)
         return call(*args, **settings)
 
     return _named(call, primitive)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex, TypeAlias, cast
 
@@ -431,11 +431,8 @@ class Tensor:
             raise TypeError(no_rule_message(function))
         return implementation(*args, **kwargs)
 
-    def __getattr__(self, name: str) -> Any:
-        hint = _HABITS.get(name)
-        if hint is None:
-            raise AttributeError(f"'Tensor' object has no attribute {name!r}")
-        raise AttributeError(f"'Tensor' object has no attribute {name!r}; in NumPy's names: {hint}")
+    def __dir__(self) -> Iterable[str]:
+        return sorted(set(super().__dir__()) - _HABITS.keys())
 
     if TYPE_CHECKING:  # attached at import from the register of primitives
 
@@ -793,6 +790,25 @@ _HABITS = {
     "copy_": "t[...] = other",
     "detach_": "t.detach()",
 }
+
+
+class _Habit:
+    """Stands where PyTorch has an attribute, and says how NumPy spells it.
+
+    A ``__getattr__`` could, too, but Python reads all attributes of such a class more slowly.
+    """
+
+    def __init__(self, name: str, hint: str) -> None:
+        self.name, self.hint = name, hint
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        raise AttributeError(
+            f"'Tensor' object has no attribute {self.name!r}; in NumPy's names: {self.hint}"
+        )
+
+
+for _name, _hint in _HABITS.items():
+    setattr(Tensor, _name, _Habit(_name, _hint))
 
 
 def no_rule_message(function: Any) -> str:

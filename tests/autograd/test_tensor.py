@@ -379,6 +379,7 @@ def test_habits_never_hide_a_method_that_exists() -> None:
     from autograd._tensor import _HABITS
 
     assert [name for name in _HABITS if hasattr(Tensor, name)] == []
+    assert not set(_HABITS) & set(dir(Tensor(1.0)))
 
 
 @pytest.mark.parametrize("function", [np.sum, np.mean, np.max])
