@@ -37,6 +37,8 @@ __all__ = ["FlatRows", "axes_of", "batches"]
 _COLUMN_BYTES = 1 << 20
 # ... but never fewer columns than this, or the product spends its time repacking the weight.
 _MIN_COLUMNS = 512
+# Columns that are to be added up are made in larger pieces: the sums are many short operations.
+_ADDED_BYTES = 1 << 22
 # Images stand innermost where rows are longer than windows need by this factor, and there are so
 # many images.
 _WASTE = 1.15
@@ -107,8 +109,15 @@ class FlatRows:
     """
 
     def __init__(
-        self, axes: list[Axis], images: int, channels: int, dtype: DTypeLike, innermost: bool
+        self,
+        axes: list[Axis],
+        images: int,
+        channels: int,
+        dtype: DTypeLike,
+        innermost: bool,
+        at_once: int,
     ) -> None:
+        """``at_once`` is about how many columns a piece shall have."""
         n = len(axes)
         pitches, out = [a.pitch for a in axes], [a.out for a in axes]
         self.images = images
@@ -147,8 +156,7 @@ class FlatRows:
         if innermost:
             run, self._run_steps, self._span = [*out[:-1], out[-1] * images], steps[:-1], self.size
         else:
-            wanted = _columns_at_once(channels * math.prod(kernel), self._data.itemsize)
-            self._span = -(-self._length // max(1, round(self._length / wanted)))
+            self._span = -(-self._length // max(1, round(self._length / at_once)))
             run, self._run_steps = [self._span], []
         self._columns = np.empty((channels, *kernel, *run), dtype)
         self._taps = [
@@ -224,17 +232,18 @@ class FlatRows:
         return np.ndarray(shape, self._data.dtype, self._data, itemsize * first, strides)
 
 
-def _columns_at_once(depth: int, itemsize: int) -> int:
-    return max(_MIN_COLUMNS, _COLUMN_BYTES // (depth * itemsize))
-
-
 def batches(
-    count: int, channels: int, axes: list[Axis], dtype: DTypeLike
+    count: int, channels: int, axes: list[Axis], dtype: DTypeLike, added: bool = False
 ) -> Iterator[tuple[slice, FlatRows]]:
-    """Flat rows for a few images at a time, about as many as fill one piece of columns."""
+    """Flat rows for a few images at a time, about as many as fill one piece of columns.
+
+    Args:
+        added: whether columns are to be added up, rather than multiplied with.
+    """
     depth = channels * math.prod(a.kernel for a in axes)
     plane = math.prod(a.pitch for a in axes)
-    wanted = _columns_at_once(depth, np.dtype(dtype).itemsize)
+    room = _ADDED_BYTES if added else _COLUMN_BYTES
+    wanted = max(_MIN_COLUMNS, room // (depth * np.dtype(dtype).itemsize))
     most = max(1, round(wanted / plane))
     innermost = False
     if axes[-1].pitch > _WASTE * axes[-1].out:
@@ -246,5 +255,5 @@ def batches(
     for start in range(0, count, most):
         images = min(most, count - start)
         if rows is None or rows.images != images:
-            rows = FlatRows(axes, images, channels, dtype, innermost)
+            rows = FlatRows(axes, images, channels, dtype, innermost, wanted)
         yield slice(start, start + images), rows

@@ -492,7 +492,7 @@ def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation
     def work(images: slice) -> None:
         cotangents, part = g[images], gx[images]
         part[...] = 0
-        for images, rows in batches(len(part), gx.shape[1], axes, gx.dtype):
+        for images, rows in batches(len(part), gx.shape[1], axes, gx.dtype, added=True):
             cotangent = rows.spread(cotangents[images]).reshape(groups, filters, -1)
             for at, cols in rows.scatter():
                 np.matmul(matrix, cotangent[..., at], out=cols.reshape(groups, matrix.shape[1], -1))
