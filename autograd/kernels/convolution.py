@@ -148,7 +148,7 @@ def conv_input_grad(
         g, w, gx, [2 - b for b in before], adjoint=True
     ):
         return gx
-    if _prefers_scatter(g, w):
+    if _prefers_scatter(g, w, stride):
         _scatter(g, w, gx, stride, before, dilation)
         return gx
     # All cells whose padded index leaves the same remainder modulo the stride are reached by the
@@ -468,14 +468,17 @@ def _blocks(groups: int, channels: int, filters: int) -> Iterator[tuple[slice, s
         )
 
 
-def _prefers_scatter(g: Array, w: Array) -> bool:
+def _prefers_scatter(g: Array, w: Array, stride: Ints) -> bool:
     """Whether columns of ``g`` cost too much: there are many filters to few channels, or to so few
-    windows that reversing the kernels would take as long."""
+    windows that reversing the kernels would take as long; or windows are apart, so that there is
+    nothing to add up."""
     _, filters, channels, *kernel = w.shape
     if math.prod(kernel) == 1 or not g.size or not w.size:
         return False
-    many = filters > 2 * channels or len(g) * math.prod(g.shape[2:]) < 4 * filters
-    return many and bool(np.isfinite(w).all())
+    apart = all(k <= s for k, s in zip(kernel, stride, strict=True))
+    many = filters > 2 * channels - (max(stride) > 1)
+    few = len(g) * math.prod(g.shape[2:]) < 4 * filters
+    return (apart or many or few) and bool(np.isfinite(w).all())
 
 
 def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation: Ints) -> None:
