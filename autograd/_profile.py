@@ -289,7 +289,7 @@ class profile:  # noqa: N801 - a context manager, named like no_grad
         call = primitive.call
         instead = dict.fromkeys(("forward", "operator"), primitive.forward)
         for name, cell in zip(call.__code__.co_freevars, call.__closure__ or (), strict=True):
-            if name in instead:
+            if name in instead and cell.cell_contents is not None:
                 self._restore.append(partial(setattr, cell, "cell_contents", cell.cell_contents))
                 cell.cell_contents = instead[name]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -159,3 +161,19 @@ def test_operations_on_scalars_are_seen():
     assert y.item() == 6.0
     x * x  # the short way is back
     assert len(seen.events) == 2
+
+
+def test_operations_that_have_never_been_called_can_be_measured():
+    program = (
+        "import numpy as np, autograd, nn\n"
+        "model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())\n"
+        "with autograd.profile() as seen:\n"
+        "    y = model(np.ones((1, 1, 6, 6), np.float32))\n"
+        "    (y * y).sum().backward()\n"
+        "print([e.name for e in seen.events if e.phase == 'forward'])\n"
+        "model(np.ones((1, 1, 6, 6), np.float32))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    names = ["conv", "relu", "max_pool", "reshape", "multiply", "sum", "conv_weight_grad"]
+    assert done.stdout.strip() == str(names)
