@@ -89,7 +89,7 @@ class Linear(Module):
     def forward(self, input: TensorLike) -> Tensor:
         """x Wᵀ + b."""
         weight = self.weight
-        x = like(input, weight)
+        x = input if isinstance(input, Tensor) else like(input, weight)
         try:
             return F.linear(x, weight, self.bias)
         except ValueError as error:

@@ -66,7 +66,7 @@ def relu(input: TensorLike, inplace: bool = False) -> Tensor:
     >>> relu([-1.0, 0.0, 2.0])
     Tensor([0., 0., 2.])
     """
-    return _relu(as_tensor(input))
+    return _relu(input if isinstance(input, Tensor) else as_tensor(input))
 
 
 def relu6(input: TensorLike, inplace: bool = False) -> Tensor:

@@ -15,7 +15,7 @@ __all__ = ["bilinear", "embedding", "linear", "one_hot"]
 _linear = networks.linear.call
 
 
-def linear(input: TensorLike, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(input: TensorLike, weight: TensorLike, bias: TensorLike | None = None) -> Tensor:
     """x Wᵀ + b along the last axis.
 
     Args:
@@ -30,12 +30,14 @@ def linear(input: TensorLike, weight: Tensor, bias: Tensor | None = None) -> Ten
     >>> F.linear([[1.0, 2.0]], np.array([[1.0, 1.0], [0.0, 3.0]]), np.array([10.0, 20.0]))
     Tensor([[13., 26.]])
     """
-    weight = as_tensor(weight)
+    if not isinstance(weight, Tensor):
+        weight = as_tensor(weight)
     x = input if isinstance(input, Tensor) else as_tensor(like(input, weight))
     if bias is None:
         return _linear(x, weight, None)
-    bias = as_tensor(bias)
-    if bias.shape == weight.shape[:-1]:
+    if not isinstance(bias, Tensor):
+        bias = as_tensor(bias)
+    if bias.data.shape == weight.data.shape[:-1]:
         return _linear(x, weight, bias)
     return _linear(x, weight, None) + bias
 
