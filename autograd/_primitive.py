@@ -237,7 +237,8 @@ class Primitive:
 
         ``make`` is called as the forward is, with a thing that has a ``shape`` and a ``dtype`` for
         each array, and returns what a compiled function uses in the place of the forward and of
-        rules, or None. What these return may be a buffer that their next call writes to.
+        rules, an ``autograd.extend.Specialized``, or None. What these return may be a buffer that
+        their next call writes to.
         """
         self._specialized = make
         return make

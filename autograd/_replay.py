@@ -410,7 +410,7 @@ class _Workspace:
     """A recording written out as Python, one line for each operation, and buffers for results."""
 
     def __init__(self, recording: _Recording) -> None:
-        names: dict[str, Any] = {"conform": _conform, "ndarray": np.ndarray}
+        names: dict[str, Any] = {"conform": _conform}
         names["buffers"] = buffers = {}
         special = [_specialized(recording, i, buffers) for i in range(len(recording.nodes))]
         forward = _forward_source(recording, special, names)
@@ -610,7 +610,7 @@ class _Step(_Like):
 
     def __init__(self, node: Node) -> None:
         super().__init__(node)
-        self.primitive, self.attrs, self.source = node.primitive, node.attrs, node.source
+        self.primitive, self.attrs, self.source = node.primitive, None, node.source
         self.edges = [None if edge is None else _Like(edge) for edge in node.edges]
 
     def having(self, attrs: dict[str, Any]) -> _Step:

@@ -13,6 +13,7 @@ import numpy as np
 
 from autograd._graph import Scope, mark_internal
 from autograd._modes import CHANGES, STATE, State
+from autograd._primitive import Specialized as Specialized
 from autograd._random import generator
 from autograd._writes import WRITES
 from autograd.kernels import adam_step as adam_step
@@ -20,6 +21,7 @@ from autograd.kernels import sgd_step as sgd_step
 
 __all__ = [
     "Scope",
+    "Specialized",
     "adam_step",
     "current_path",
     "enter_scope",

@@ -10,7 +10,7 @@ import nn
 import nn.functional as F
 import optim
 from autograd import Tensor, no_grad
-from autograd._primitive import Specialized
+from autograd.extend import Specialized
 
 
 def perceptron(dtype=np.float32):
