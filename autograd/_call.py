@@ -126,7 +126,7 @@ def written_out_call(primitive: Primitive) -> Callable[..., Any]:
             len(primitive.inputs),
             len(primitive.aux),
             bool(primitive.attributes or primitive.aux or primitive.is_view),
-            operator is not None,
+            operator is not None and primitive._precondition is None,
             primitive._precondition is not None,
         )
         # A copy of its own, which Python adapts to what this primitive is called with.

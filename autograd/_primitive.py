@@ -109,6 +109,7 @@ class Primitive:
         self._shapes_wanted = False
         usual = not self.variadic and self.n_outputs == 1
         self.call = written_out_call(self) if usual else general_call(self)
+        self._code_before_calls = self.call.__code__
 
     @property
     def __signature__(self) -> Any:
@@ -225,11 +226,9 @@ class Primitive:
         )
 
     def precondition(self, check: Callable[..., None]) -> Callable[..., None]:
-        """Declare a check of the arguments, called as the forward is; it raises or returns None.
-
-        To be declared before the first call.
-        """
+        """Declare a check of the arguments, called as the forward is; it raises or returns None."""
         self._precondition = check
+        self.call.__code__ = self._code_before_calls  # it may have been written without a check
         return check
 
     def specialize(self, make: Callable[..., Specialized | None]) -> Callable[..., Any]:

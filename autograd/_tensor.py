@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from autograd._backward import backpropagate, call_gradient_hook, copy_of
 from autograd._graph import GraphError, Node, RemovableHandle
+from autograd._habits import HABITS, Habit
 from autograd._modes import CHANGES, enable_grad, is_grad_enabled
 from autograd._writes import WRITES
 
@@ -432,7 +433,7 @@ class Tensor:
         return implementation(*args, **kwargs)
 
     def __dir__(self) -> Iterable[str]:
-        return sorted(set(super().__dir__()) - _HABITS.keys())
+        return sorted(set(super().__dir__()) - HABITS.keys())
 
     if TYPE_CHECKING:  # attached at import from the register of primitives
 
@@ -751,64 +752,9 @@ _ALONE = _references_when_alone({0: np.empty(1)}, 0)
 
 # ---------------------------------------------------------------------------------------- messages
 
-# PyTorch's names that NumPy spells otherwise.
-_HABITS = {
-    "unsqueeze": "np.expand_dims(t, axis)",
-    "view": "t.reshape(shape)",
-    "permute": "t.transpose(axes)",
-    "cat": "np.concatenate(tensors, axis)",
-    "t": "t.T",
-    "expand": "np.broadcast_to(t, shape)",
-    "gather": "np.take_along_axis(t, indices, axis)",
-    "index_select": "np.take(t, indices, axis)",
-    "clamp": "t.clip(min, max)",
-    "cpu": "nothing to do: a Tensor is always in main memory",
-    "cuda": "nothing to do: a Tensor is always in main memory",
-    "double": "t.astype(np.float64)",
-    "float": "t.astype(np.float32)",
-    "half": "t.astype(np.float16)",
-    "long": "t.astype(np.int64)",
-    "int": "t.astype(np.int32)",
-    "bool": "t.astype(bool)",
-    "type": "t.astype(dtype)",
-    "to": "t.astype(dtype)",
-    "contiguous": "t.copy()",
-    "numel": "t.size",
-    "dim": "t.ndim",
-    "grad_fn": "t.node",
-    "mm": "t @ other",
-    "bmm": "t @ other",
-    "matmul": "t @ other",
-    "flip_": "np.flip(t, axis)",
-    "new_zeros": "np.zeros(shape, t.dtype)",
-    "backward_": "t.backward()",
-    "eq": "t == other",
-    "mul_": "t *= other",
-    "add_": "t += other",
-    "zero_": "t[...] = 0",
-    "fill_": "t[...] = value",
-    "copy_": "t[...] = other",
-    "detach_": "t.detach()",
-}
-
-
-class _Habit:
-    """Stands where PyTorch has an attribute, and says how NumPy spells it.
-
-    A ``__getattr__`` could, too, but Python reads all attributes of such a class more slowly.
-    """
-
-    def __init__(self, name: str, hint: str) -> None:
-        self.name, self.hint = name, hint
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        raise AttributeError(
-            f"'Tensor' object has no attribute {self.name!r}; in NumPy's names: {self.hint}"
-        )
-
-
-for _name, _hint in _HABITS.items():
-    setattr(Tensor, _name, _Habit(_name, _hint))
+for _name, _hint in HABITS.items():
+    if not hasattr(Tensor, _name):
+        setattr(Tensor, _name, Habit(_name, _hint))
 
 
 def no_rule_message(function: Any) -> str:

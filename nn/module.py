@@ -96,7 +96,6 @@ class Module:
     # --------------------------------------------------------------------------- attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
-        note_change()
         own = self.__dict__
         if isinstance(value, Parameter) and name not in own.get("_derived", ()):
             self._forget(name, "_parameters")
@@ -132,6 +131,7 @@ class Module:
             self._keep("_buffers", name, None if value is None else as_tensor(value))
         else:
             object.__setattr__(self, name, value)
+            note_change()
 
     def _keep(self, store: str, name: str, member: Any) -> None:
         """Hold a parameter, buffer or module, also where Python finds attributes without help.

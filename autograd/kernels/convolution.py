@@ -476,7 +476,8 @@ def _prefers_scatter(g: Array, w: Array, stride: Ints) -> bool:
     if math.prod(kernel) == 1 or not g.size or not w.size:
         return False
     apart = all(k <= s for k, s in zip(kernel, stride, strict=True))
-    many = filters > 2 * channels - (max(stride) > 1)
+    strided = max(stride) > 1
+    many = filters > 2 * channels or (strided and filters == 2 * channels)
     few = len(g) * math.prod(g.shape[2:]) < 4 * filters
     return (apart or many or few) and bool(np.isfinite(w).all())
 

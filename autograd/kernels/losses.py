@@ -35,8 +35,9 @@ def ones(count: int, dtype: Any) -> Array:
 
 
 @lru_cache(maxsize=128)
-def _numbers(count: int) -> Array:
-    result = np.arange(count)
+def _starts(count: int, length: int = 1) -> Array:
+    """Where each of so many rows begins in an array of them."""
+    result = np.arange(0, count * length, length)
     result.flags.writeable = False
     return result
 
@@ -93,7 +94,7 @@ def _columns(x: Array, target: Array, powers: Array, sums: Array, losses: Array)
     z = powers.T
     np.copyto(z, x.T)
     np.subtract(z, _finite(np.maximum.reduce(z, 0)), out=z)
-    true = z[target, _numbers(len(x))]
+    true = z[target, _starts(len(x))]
     np.exp(z, out=z)
     ones(len(z), z.dtype).dot(z, out=sums)
     np.log(sums, out=losses)
@@ -102,7 +103,7 @@ def _columns(x: Array, target: Array, powers: Array, sums: Array, losses: Array)
 
 def _rows(x: Array, target: Array, powers: Array, sums: Array, losses: Array) -> None:
     np.subtract(x, _finite(np.maximum.reduce(x, 1))[:, np.newaxis], out=powers)
-    true = powers[_numbers(len(x)), target]
+    true = powers[_starts(len(x)), target]
     np.exp(powers, out=powers)
     np.add.reduce(powers, 1, out=sums)
     np.log(sums, out=losses)
@@ -178,11 +179,3 @@ def _at_true(gx: Array, target: Array, g: Any) -> None:
     count, classes = gx.shape
     flat = gx.reshape(-1)
     flat[np.add(_starts(count, classes), target, dtype=np.intp, casting="unsafe")] -= g
-
-
-@lru_cache(maxsize=128)
-def _starts(count: int, length: int) -> Array:
-    """Where each of so many rows begins in an array of them."""
-    result = np.arange(0, count * length, length)
-    result.flags.writeable = False
-    return result

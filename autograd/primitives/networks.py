@@ -102,7 +102,7 @@ _FEW = 1024
 
 @linear.specialize
 def _(x: Any, weight: Any, bias: Any) -> Specialized | None:
-    if bias is None or {x.dtype, weight.dtype, bias.dtype} - {x.dtype} or x.dtype.kind != "f":
+    if bias is None or not (x.dtype == weight.dtype == bias.dtype) or x.dtype.kind != "f":
         return None
     if len(x.shape) != 2 or len(weight.shape) != 2:
         return None

@@ -273,3 +273,22 @@ def test_a_forgotten_return_for_one_of_two_inputs_is_an_error() -> None:
     scaled(x, [3.0, 4.0]).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("forward", [np.multiply, lambda a, b, /: a * b])
+def test_a_check_declared_after_the_first_call_is_made(forward):
+    def times(a, b, /):
+        return forward(a, b)
+
+    made = primitive(name="times")(forward if isinstance(forward, np.ufunc) else times)
+    x = Tensor(2.0)
+    assert made(x, 3.0).item() == 6.0
+
+    @made.precondition
+    def _(a, b):
+        if b < 0:
+            raise ValueError("b is negative")
+
+    assert made(x, 3.0).item() == 6.0
+    with pytest.raises(ValueError, match="b is negative"):
+        made(x, -1.0)
