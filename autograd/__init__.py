@@ -47,8 +47,8 @@ if _TYPE_CHECKING:
     from autograd._graphview import Graph, GraphEdge, GraphModule, GraphNode
     from autograd._profile import profile
     from autograd._recording import record_values
-    from autograd._replay import compile
     from autograd.drawing import Drawing, draw, draw_network
+    from autograd.replay import compile
 
 del _primitives
 

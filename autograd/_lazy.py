@@ -20,7 +20,7 @@ READERS = {
     "GraphEdge": "autograd._graphview",
     "GraphModule": "autograd._graphview",
     "GraphNode": "autograd._graphview",
-    "compile": "autograd._replay",
+    "compile": "autograd.replay",
     "draw": "autograd.drawing",
     "draw_network": "autograd.drawing",
     "explain": "autograd._explain",

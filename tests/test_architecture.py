@@ -28,7 +28,7 @@ CORE = (
     "autograd._inplace",
     "autograd._modes",
     "autograd._primitive",
-    "autograd._replay",
+    "autograd.replay",
     "autograd._sample",
     "autograd._signature",
     "autograd._tensor",

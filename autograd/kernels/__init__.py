@@ -15,6 +15,7 @@ from autograd.kernels.elementwise import leaky_relu_grad as leaky_relu_grad
 from autograd.kernels.elementwise import relu as relu
 from autograd.kernels.elementwise import relu_grad as relu_grad
 from autograd.kernels.elementwise import sigmoid as sigmoid
+from autograd.kernels.loops import Loop as Loop
 from autograd.kernels.losses import cross_entropy as cross_entropy
 from autograd.kernels.losses import cross_entropy_grad as cross_entropy_grad
 from autograd.kernels.losses import ones as ones

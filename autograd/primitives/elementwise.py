@@ -11,7 +11,6 @@ import numpy as np
 from autograd import kernels
 from autograd._primitive import (
     Primitive,
-    Specialized,
     attach,
     implements,
     plain,
@@ -309,19 +308,6 @@ def _(g: Any, y: Any) -> Any:
     if type(g) is np.ndarray:
         return kernels.relu_grad(g, y) if g.size > SMALL else g * (y > _ZERO.get(y.dtype, 0))
     return g * (plain(y) > 0)
-
-
-@relu.specialize
-def _(x: Any) -> Specialized | None:
-    if math.prod(x.shape) > SMALL or x.dtype not in _ZERO or not x.shape:
-        return None
-    y, gx = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
-    positive, zero = np.empty(x.shape, bool), _ZERO[x.dtype]
-    return Specialized(
-        lambda x: np.maximum(x, zero, out=y),
-        {"x": lambda g, y: np.multiply(g, np.greater(y, zero, out=positive), out=gx)},
-        (y, gx),
-    )
 
 
 # NumPy takes an array of the same dtype in half the time that it takes to convert a number.

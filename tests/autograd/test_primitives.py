@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,37 @@ def test_gradient(made: Primitive, drawn: Sample) -> None:
 def test_second_gradient(made: Primitive, drawn: Sample) -> None:
     args, _ = tensors(made, drawn)
     assert gradgradcheck(lambda *xs: call(made, list(xs), drawn), args, atol=1e-4)
+
+
+@pytest.mark.parametrize(("made", "drawn"), CASES)
+def test_replayed_in_the_middle_of_a_function(made: Primitive, drawn: Sample) -> None:
+    """Compiled, it may be computed otherwise: its gradients are the same."""
+    args, which = tensors(made, drawn)
+    if made.name == "write" or any(not args[i].ndim for i in which):
+        return  # in place, or of arguments without axes: not replayed
+    rest = [a for i, a in enumerate(args) if i not in which]
+
+    def f(*xs: Tensor) -> Tensor:
+        given, others = iter(xs), iter(rest)
+        inputs = [next(given) * 1.5 if i in which else next(others) for i in range(len(args))]
+        outs = outputs(call(made, inputs, drawn))
+        return reduce(np.add, [np.sum(np.real(out * out * 0.5)) for out in outs])
+
+    compiled = autograd.compile(f)
+    tracked = [args[i] / 1.5 for i in which]
+    tracked = [Tensor(x.data, requires_grad=True) for x in tracked]
+    expected = f(*tracked)
+    slopes = grad(expected, tracked, allow_unused=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # those with several outputs are not
+        for _ in range(3):
+            result = compiled(*tracked)
+            np.testing.assert_allclose(result.item(), expected.item(), rtol=1e-12)
+            for a, b in zip(grad(result, tracked, allow_unused=True), slopes, strict=True):
+                np.testing.assert_allclose(
+                    0 if a is None else a.data, 0 if b is None else b.data, rtol=1e-9, atol=1e-12
+                )
+    assert compiled.replays == (made.n_outputs == 1)
 
 
 @pytest.mark.parametrize(("made", "drawn"), CASES)

@@ -1,0 +1,94 @@
+"""Operations on small arrays, for compiled code that is made of them; results go to the last."""
+
+from __future__ import annotations
+
+from math import exp, log
+
+from autograd.kernels._numba import compiled, gemm
+
+__all__ = [
+    "copy",
+    "cross_entropy",
+    "cross_entropy_grad",
+    "linear",
+    "product",
+    "scale",
+    "sum_rows",
+]
+
+
+@compiled
+def copy(x, out):
+    """The same numbers."""
+    for i in range(len(x)):
+        out[i] = x[i]
+
+
+@compiled
+def scale(out, factor):
+    """Multiply in place."""
+    for i in range(len(out)):
+        out[i] *= factor
+
+
+@compiled
+def product(transpose_a, transpose_b, a, b, out):
+    """The product of two matrices, either of which may be meant transposed."""
+    depth = a.shape[0] if transpose_a else a.shape[1]
+    gemm(transpose_a, transpose_b, out.shape[0], out.shape[1], depth, a, a.shape[1],
+         b, b.shape[1], 0.0, out, out.shape[1])  # fmt: skip
+
+
+@compiled
+def linear(x, weight, bias, out):
+    """x Wᵀ + b of rows."""
+    rows, columns = out.shape
+    for i in range(rows):
+        for j in range(columns):
+            out[i, j] = bias[j]
+    gemm(False, True, rows, columns, x.shape[1], x, x.shape[1], weight, x.shape[1], 1.0, out,
+         columns)  # fmt: skip
+
+
+@compiled
+def sum_rows(g, out):
+    """The sum of the rows of a matrix."""
+    out[:] = 0
+    for i in range(g.shape[0]):
+        for j in range(g.shape[1]):
+            out[j] += g[i, j]
+
+
+@compiled
+def cross_entropy(x, target, powers, sums, mean, out):
+    """The sum or mean over rows of -log softmax at the target; whether all targets are classes."""
+    rows, classes = x.shape
+    total = x.dtype.type(0)
+    for i in range(rows):
+        true = target[i]
+        if true < 0 or true >= classes:
+            return False
+        peak = x[i, 0]
+        for j in range(1, classes):
+            peak = x[i, j] if x[i, j] > peak or x[i, j] != x[i, j] else peak
+        shift = peak if abs(peak) < x.dtype.type(float("inf")) else x.dtype.type(0)
+        power = x.dtype.type(0)
+        for j in range(classes):
+            powers[i, j] = exp(x[i, j] - shift)
+            power += powers[i, j]
+        sums[i] = power
+        total += x.dtype.type(log(power)) + shift - x[i, true]
+    out[0] = total / rows if mean else total
+    return True
+
+
+@compiled
+def cross_entropy_grad(g, powers, sums, target, mean, out):
+    """Its gradient with respect to x."""
+    rows, classes = powers.shape
+    factor = g[0] / rows if mean else g[0]
+    for i in range(rows):
+        share = factor / sums[i]
+        for j in range(classes):
+            out[i, j] = powers[i, j] * share
+        out[i, target[i]] -= factor

@@ -1,0 +1,160 @@
+"""Loops: a formula computed for all elements of its arrays, without whole arrays in between.
+
+Large arrays are worked on in blocks that fit the cache, in threads: what one ufunc hands to the
+next never leaves the cache. Compiled, a loop is one pass over memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from autograd.kernels._settings import SETTINGS
+from autograd.kernels._threads import in_threads, thread_count
+from autograd.kernels._twins import settle
+from autograd.kernels._windows import Array
+from autograd.kernels.formulas import Formula, Symbol
+
+__all__ = ["Loop"]
+
+# Elements of a block.
+_BLOCK = 1 << 15
+# From this many elements on, a second thread is worth the trouble of waking it.
+_SHARED = 1 << 20
+# From the call with this number on, a compiled loop is worth the time it takes to compile.
+_COMPILED = 5
+
+
+class Loop:
+    """What computes some values of a formula, again and again for arrays of the same shapes.
+
+    Args:
+        formula: its inputs are the arguments of a call, in order.
+        outputs: the values to return.
+        shape: what all arrays are broadcast to.
+
+    Attributes:
+        call: takes the arrays and returns the outputs in a list.
+        buffers: the arrays in it, which the next call writes to again; an output that is an input
+            is returned as it is.
+
+    >>> from autograd.kernels.formulas import Formula
+    >>> formula = Formula()
+    >>> x = formula.input("x", (2, 2), np.dtype(float))
+    >>> b = formula.input("b", (2,), np.dtype(float))
+    >>> loop = Loop(formula, [np.maximum(x * 2 + b, 0)], (2, 2))
+    >>> loop.call(np.array([[1.0, 2.0], [-1.0, -3.0]]), np.array([0.0, 5.0]))
+    [array([[2., 9.],
+           [0., 0.]])]
+    """
+
+    def __init__(self, formula: Formula, outputs: Sequence[Symbol], shape: tuple[int, ...]) -> None:
+        inputs = list(formula.inputs.values())
+        given = {x.index for x in inputs}
+        made = {o.index: o for o in outputs if o.index not in given}
+        self.made = list(made.values())
+        self.buffers = [np.empty(o.shape, o.dtype) for o in self.made]
+        self._formula, self._shape = formula, shape
+        lines, kinds, names = _lines(formula, self.made, shape)
+        places = [f"{'x' if o.index in given else 'o'}{o.index}" for o in outputs]
+        body = "\n    ".join(lines or ["pass"])
+        arrays = [f"x{x.index}" for x in inputs]
+        written = [f"o{o.index}" for o in self.made]
+        scratch = [f"t{i}" for i in range(len(kinds))]
+        result = f"[{', '.join(places)}]"
+        if prod(shape) <= _BLOCK:
+            names.update(zip(written, self.buffers, strict=True))
+            names.update((t, np.empty(shape, kind)) for t, kind in zip(scratch, kinds, strict=True))
+            source = f"def call({', '.join(arrays)}):\n    {body}\n    return {result}"
+        else:
+            names["blocks"] = self._in_blocks
+            source = (
+                f"def work({', '.join([*arrays, *written, *scratch])}):\n    {body}\n\n"
+                f"def call({', '.join(arrays)}):\n"
+                f"    {''.join(f'{o}, ' for o in written)}= blocks(({', '.join(arrays)},))\n"
+                f"    return {result}"
+            )
+        exec(source, names)
+        self.call: Callable[..., list[Any]] = names["call"]
+        self._work: Callable[..., None] | None = names.get("work")
+        self._kinds = kinds
+        self._compiled: Callable[..., None] | None = None
+        self._calls = 0
+
+    def _in_blocks(self, arrays: tuple[Any, ...]) -> list[Array]:
+        """Fill the buffers block by block, along the first axis, or along one axis of all."""
+        self._calls += 1
+        if self._calls == _COMPILED and SETTINGS.may_compile and settle():
+            from autograd.kernels._numba.loops import compiled_loop
+
+            self._compiled = compiled_loop(self._formula, self.made, self._shape)
+        if self._compiled is not None:
+            self._compiled(arrays, self.buffers)
+            return self.buffers
+        work, shape, every = self._work, self._shape, (*arrays, *self.buffers)
+        assert work is not None
+        if all(np.shape(a) in (shape, ()) for a in every) and all(
+            a.flags.c_contiguous for a in arrays
+        ):
+            every = tuple([a.reshape(-1) if np.ndim(a) else a for a in every])
+            shape = (prod(shape),)
+        length, rest = shape[0], shape[1:]
+        step = min(max(1, _BLOCK // max(1, prod(rest))), length)
+        along = [np.ndim(a) == len(shape) and len(a) == length > 1 for a in every]
+        threads = min(thread_count(), length) if prod(shape) >= _SHARED else 1
+
+        def blocks(piece: int) -> None:
+            first, last = (length * i // threads for i in (piece, piece + 1))
+            scratch = [np.empty((step, *rest), kind) for kind in self._kinds]
+            for start in range(first, last, step):
+                stop = min(start + step, last)
+                parts = [a[start:stop] if cut else a for a, cut in zip(every, along, strict=True)]
+                work(*parts, *[t[: stop - start] for t in scratch])
+
+        in_threads(blocks, range(threads))
+        return self.buffers
+
+
+def _lines(
+    formula: Formula, outputs: Sequence[Symbol], shape: tuple[int, ...]
+) -> tuple[list[str], list[np.dtype[Any]], dict[str, Any]]:
+    """A formula as calls of ufuncs: the lines, the dtypes of scratch arrays, and other names.
+
+    In the lines, inputs are x0, x1 …, outputs o0, o1 … by their index, scratch arrays t0, t1 ….
+    """
+    needed = formula.needed(outputs)
+    names: dict[str, Any] = {}
+    variable = {x.index: f"x{x.index}" for x in formula.inputs.values()}
+    variable.update((o.index, f"o{o.index}") for o in outputs)
+    last = {getattr(o, "index", None): i for i, op in enumerate(needed) for o in op.operands}
+    kinds: list[np.dtype[Any]] = []  # of the scratch arrays
+    idle: list[int] = []  # those that hold nothing any more
+    holds: dict[int, int] = {}  # from a value to its scratch array
+    lines = []
+    for i, op in enumerate(needed):
+        operands = []
+        for k, (operand, kind) in enumerate(zip(op.operands, op.kinds, strict=True)):
+            index = getattr(operand, "index", None)
+            if index is None:
+                names[f"c{i}_{k}"] = np.asarray(operand, kind)
+            operands.append(f"c{i}_{k}" if index is None else variable[index])
+            # The result may overwrite what is not read again.
+            if last.get(index) == i and index in holds:
+                idle.append(holds.pop(index))
+        names[f"u{i}"], result = op.ufunc, op.result
+        if result.index not in variable:
+            if result.shape != shape:
+                variable[result.index] = f"v{i}"
+                lines.append(f"v{i} = u{i}({', '.join(operands)})")
+                continue
+            place = next((t for t in idle if kinds[t] == result.dtype), len(kinds))
+            if place == len(kinds):
+                kinds.append(result.dtype)
+            else:
+                idle.remove(place)
+            holds[result.index], variable[result.index] = place, f"t{place}"
+        lines.append(f"u{i}({', '.join(operands)}, out={variable[result.index]})")
+    return lines, kinds, names
