@@ -1,16 +1,12 @@
 """Elementary functions of one number, for compiled loops: free of branches, so that they vectorise.
 
 Each takes a float32 or a float64 number, for which it is compiled apart, and is inlined where it is
-called; a loop that calls it on the elements of an array then works on whole vector registers.
+called; a loop that calls it on the elements of an array then works on whole vector registers::
 
->>> @compiled
-... def fill(x, out):
-...     for i in range(len(x)):
-...         out[i] = exp(x[i])
->>> out = np.empty(2)
->>> fill(np.array([0.0, -np.inf]), out)
->>> out
-array([1., 0.])
+    @compiled
+    def fill(x, out):
+        for i in range(len(x)):
+            out[i] = exp(x[i])
 
 NaN, infinities, overflow and gradual underflow are as in NumPy; the sign of a zero may be lost.
 Errors, in units in the last place of the result, over the whole range, against wider numbers:
@@ -37,8 +33,6 @@ import numba
 import numpy as np
 from numba import types
 from numba.extending import overload
-
-from autograd.kernels._numba import compiled as compiled
 
 __all__ = ["erf", "erfc_parts", "exp", "expm1", "log", "log1p", "sigmoid", "tanh"]
 

@@ -18,7 +18,10 @@ if not settle():
 
 import numba
 
-from autograd.kernels._numba import compiled, functions
+from autograd.kernels._numba import functions
+
+# As kernels are, but not kept on disk, where changes of the functions would go unnoticed.
+compiled = numba.njit(fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
 
 BOTH = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
