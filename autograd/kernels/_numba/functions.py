@@ -19,7 +19,7 @@ expm1             1.7      1.8
 log, log1p        0.9      0.9
 tanh              2.5      2.8
 sigmoid           2.4      2.5
-erf               2.5      2.5
+erf               2.5      3.0
 ============  =======  =======
 """
 
@@ -34,10 +34,13 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-__all__ = ["erf", "erfc_parts", "exp", "expm1", "log", "log1p", "sigmoid", "tanh"]
+from autograd.kernels.elementwise import SCALED_ERFC
 
-# Not to be reordered: the reductions of arguments are exact only as they are written.
-_inlined = numba.njit(
+__all__ = ["erf", "erfc_parts", "exp", "expm1", "inlined", "log", "log1p", "sigmoid", "tanh"]
+
+# For functions of numbers. Not to be reordered: the reductions of arguments are exact only as they
+# are written.
+inlined = numba.njit(
     fastmath={"contract", "nsz"}, error_model="numpy", nogil=True, forceinline=True
 )
 
@@ -63,13 +66,9 @@ class _Format(NamedTuple):
     log: tuple[float, ...]
     # erf(x) / x for |x| ≤ 1, in x².
     erf: tuple[float, ...]
-    # (1 + 2x) exp(x²) erfc(x) in (x - k) / (x + k) for x ≥ 0, and k (M. M. Shepherd and
-    # J. G. Laframboise, Mathematics of Computation 36, 1981).
-    erfc: tuple[float, ...]
-    erfc_center: float
 
 
-# The polynomials for exp, erf and erfc interpolate at Chebyshev's nodes (in 60 digits).
+# The polynomials for exp and erf interpolate at Chebyshev's nodes (in 60 digits).
 _SINGLE = _Format(
     number=np.float32,
     integer=np.int32,
@@ -96,20 +95,6 @@ _SINGLE = _Format(
         -3.7612626666720331e-1,
         1.12837916584835095,
     ),
-    erfc=(
-        -2.77326922223320471e-4,
-        -7.98339141542661154e-4,
-        1.99447459135437945e-3,
-        2.5794346849404746e-3,
-        -2.37902341828796718e-2,
-        6.82935097621544327e-2,
-        -1.19272652702682374e-1,
-        1.29646575644363627e-1,
-        -4.756228053505264e-2,
-        -1.35621143373203514e-1,
-        1.25300805783079963,
-    ),
-    erfc_center=3.0,
 )
 _DOUBLE = _Format(
     number=np.float64,
@@ -156,36 +141,10 @@ _DOUBLE = _Format(
         -3.76126389031837481e-1,
         1.12837916709551257,
     ),
-    erfc=(
-        -1.90738862700797103e-9,
-        -1.39528121230423831e-8,
-        -7.79621093575039453e-9,
-        1.15975649197128359e-7,
-        6.32638193601384533e-8,
-        -8.35688605480224443e-7,
-        3.00605302027092584e-7,
-        5.71806700478588108e-6,
-        -1.12242935946793856e-5,
-        -2.44031604971926337e-5,
-        1.50622052323059897e-4,
-        -1.99255534760078382e-4,
-        -7.57773296373946229e-4,
-        5.0319697650511225e-3,
-        -1.61977340655028754e-2,
-        3.71675155610567106e-2,
-        -6.63303658110103034e-2,
-        9.37328349969053537e-2,
-        -1.01039066036373629e-1,
-        6.80970542547336003e-2,
-        1.53796521026210902e-2,
-        -1.39621116840562858e-1,
-        1.23299511862555251,
-    ),
-    erfc_center=4.0,
 )
 
 
-@_inlined
+@inlined
 def _polynomial(coefficients: Any, x: Any) -> Any:
     value = coefficients[0]
     for c in coefficients[1:]:  # LLVM unrolls it where there are not many more than a dozen
@@ -203,9 +162,12 @@ def _define(f: _Format) -> dict[str, Callable[[Any], Any]]:
     log2e = number(1.4426950408889634)
     ln2_high, ln2_low = (number(v) for v in f.ln2)
     exp_least, exp_most = (number(v) for v in f.exp_range)
-    tanh_end, erfc_end, center = number(f.tanh_end), number(f.erfc_end), number(f.erfc_center)
+    tanh_end, erfc_end = number(f.tanh_end), number(f.erfc_end)
+    erfc_center, erfc_scaled = SCALED_ERFC[np.dtype(number).char]
+    center = number(erfc_center)
     exp_rest, log_series, erf_near, erfc_even, erfc_odd = (
-        tuple(number(c) for c in p) for p in (f.exp, f.log, f.erf, f.erfc[::2], f.erfc[1::2])
+        tuple(number(c) for c in p)
+        for p in (f.exp, f.log, f.erf, erfc_scaled[::2], erfc_scaled[1::2])
     )
     least_normal, raised = number(np.finfo(number).tiny), number(2.0**f.fraction)
     one_bits, half_root_bits, rounder_bits = (
@@ -214,32 +176,32 @@ def _define(f: _Format) -> dict[str, Callable[[Any], Any]]:
     fraction_mask, exponent_mask = integer((1 << f.fraction) - 1), integer(2 * f.bias + 1)
     infinity, nan = number(np.inf), number(np.nan)
 
-    @_inlined
+    @inlined
     def bits_of(x: Any) -> Any:
         return number(x).view(integer)
 
-    @_inlined
+    @inlined
     def number_of(bits: Any) -> Any:
         return integer(bits).view(number)
 
-    @_inlined
+    @inlined
     def power(k: Any) -> Any:
         """2 to a whole number in the range of normal exponents."""
         return number_of((bits_of(k + rounder) + bias) << shift)
 
-    @_inlined
+    @inlined
     def reduced(x: Any) -> Any:
         """k and exp(r) - 1 with x = k ln 2 + r."""
         k = (x * log2e + rounder) - rounder
         r = (x - k * ln2_high) - k * ln2_low
         return k, r + r * r * _polynomial(exp_rest, r)
 
-    @_inlined
+    @inlined
     def clipped(x: Any, least: Any, most: Any) -> Any:
         x = least if x < least else x  # NaN stays
         return most if x > most else x
 
-    @_inlined
+    @inlined
     def exp(x: Any) -> Any:
         k, rest = reduced(clipped(x, exp_least, exp_most))
         # The power of two in two factors: neither overflows, and only the last product rounds.
@@ -247,26 +209,26 @@ def _define(f: _Format) -> dict[str, Callable[[Any], Any]]:
         scale = power(first)
         return (scale + scale * rest) * power(k - first)
 
-    @_inlined
+    @inlined
     def expm1(x: Any) -> Any:
         k, rest = reduced(clipped(x, exp_least, exp_most))
         first = (k * half + rounder) - rounder
         scale = power(first)
         return (scale * rest + (scale - power(first - k))) * power(k - first)
 
-    @_inlined
+    @inlined
     def tanh(x: Any) -> Any:
         k, rest = reduced(two * clipped(x, -tanh_end, tanh_end))
         scale = power(k)
         less = scale * rest + (scale - one)  # exp(2x) - 1
         return less / (less + two)
 
-    @_inlined
+    @inlined
     def sigmoid(x: Any) -> Any:
         z = exp(-abs(x))
         return (z if x < zero else one) / (one + z)
 
-    @_inlined
+    @inlined
     def split(x: Any) -> Any:
         """k and f with x = 2**k (1 + f) and 1 + f from √½ to √2, for positive finite x."""
         small = x < least_normal
@@ -278,7 +240,7 @@ def _define(f: _Format) -> dict[str, Callable[[Any], Any]]:
         fraction = number_of((bits & fraction_mask) + half_root_bits)
         return (k - number(f.fraction) if small else k), fraction - one
 
-    @_inlined
+    @inlined
     def log_of(k: Any, f: Any, low: Any) -> Any:
         """log(2**k (1 + f)) + low, for small ``low``."""
         s = f / (two + f)
@@ -286,26 +248,26 @@ def _define(f: _Format) -> dict[str, Callable[[Any], Any]]:
         rest = square * _polynomial(log_series, square)
         return k * ln2_high - ((half_square - (s * (half_square + rest) + (k * ln2_low + low))) - f)
 
-    @_inlined
+    @inlined
     def at_ends(value: Any, x: Any) -> Any:
         """The logarithm of x, which is ``value`` where x is positive and finite."""
         value = value if x < infinity else x  # NaN stays
         value = value if x != zero else -infinity
         return nan if x < zero else value
 
-    @_inlined
+    @inlined
     def log(x: Any) -> Any:
         k, f = split(x)
         return at_ends(log_of(k, f, zero), x)
 
-    @_inlined
+    @inlined
     def log1p(x: Any) -> Any:
         total = one + x
         lost = x - (total - one) if x < one else one - (total - x)
         k, f = split(total)
         return at_ends(log_of(k, f, lost / total), total)
 
-    @_inlined
+    @inlined
     def erfc_parts(x: Any) -> Any:
         near = clipped(x, zero, erfc_end)
         first, second = near + center, one + two * near
@@ -315,7 +277,7 @@ def _define(f: _Format) -> dict[str, Callable[[Any], Any]]:
         scaled = _polynomial(erfc_even, x * x) + x * _polynomial(erfc_odd, x * x)
         return density, density * (scaled * (first * inverse))
 
-    @_inlined
+    @inlined
     def erf(x: Any) -> Any:
         size = abs(x)
         near = x * _polynomial(erf_near, clipped(x * x, zero, one))
@@ -342,7 +304,7 @@ def _function(stub: Callable[[Any], Any]) -> Any:
         form = _BY_TYPE[x][stub.__name__]
         return lambda x: form(x)
 
-    @_inlined
+    @inlined
     @wraps(stub)
     def function(x: Any) -> Any:
         return of_type(x)
