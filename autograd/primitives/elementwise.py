@@ -338,6 +338,18 @@ def _(g: Any, x: Any, slope: float) -> Any:
     return g * np.where(plain(x) > 0, 1, slope).astype(g.dtype)
 
 
+def _activated(x: Any, name: str, *parameters: float) -> Any:
+    x = np.asarray(x)
+    return kernels.activation(x if x.dtype.kind == "f" else x.astype(float), name, *parameters)
+
+
+def _differentiated(g: Any, slope: Callable[[Any], Any], x: Any, name: str, *args: float) -> Any:
+    """g times the slope at x: by the kernel, or by its formula where it is to be differentiated."""
+    if type(g) is np.ndarray:
+        return kernels.activation_grad(g, plain(x), name, *args)
+    return g * slope(x)
+
+
 @primitive(batched=True, samples=ANY)
 def sigmoid(x: Any, /) -> Any:
     """1 / (1 + exp(-x)), without overflow.
@@ -346,7 +358,7 @@ def sigmoid(x: Any, /) -> Any:
     array([0. , 0.5, 1. ])
     """
     if type(x) is np.ndarray and x.size > SMALL and x.dtype.kind == "f":
-        return kernels.sigmoid(x)
+        return kernels.activation(x, "sigmoid")
     # tanh saturates without overflow: σ(x) = (1 + tanh(x / 2)) / 2, but it loses the tail of
     # small σ, which exp(-|x|) keeps.
     z = np.exp(-np.abs(x))
@@ -355,22 +367,152 @@ def sigmoid(x: Any, /) -> Any:
 
 @sigmoid.rule
 def _(g: Any, y: Any) -> Any:
+    if type(g) is np.ndarray and g.size > SMALL:
+        return kernels.activation_grad(g, y, "sigmoid")
     return g * (y * (1 - y))
 
 
 @primitive(batched=True, samples=ANY)
-def softplus(x: Any, /) -> Any:
-    """log(1 + exp(x)), without overflow.
+def silu(x: Any, /) -> Any:
+    """x σ(x) with σ the sigmoid (Elfwing et al. 2018), also called swish.
+
+    >>> silu(np.array([-1.0, 0.0, 1.0])).round(4)
+    array([-0.2689,  0.    ,  0.7311])
+    """
+    return _activated(x, "silu")
+
+
+@silu.rule
+def _(g: Any, x: Any) -> Any:
+    def slope(x: Any) -> Any:
+        share = sigmoid.call(x)
+        return share * (1 + x * (1 - share))
+
+    return _differentiated(g, slope, x, "silu")
+
+
+@primitive(
+    batched=True,
+    samples=(*ANY, sample((2, 3), beta=2.0, threshold=1.5), sample((3,), beta=-1.0)),
+)
+def softplus(x: Any, /, beta: float = 1.0, threshold: float = math.inf) -> Any:
+    """log(1 + exp(beta x)) / beta, without overflow; x where beta x exceeds the threshold.
 
     >>> softplus(np.array([-1000.0, 0.0, 1000.0])).round(4)
     array([0.000e+00, 6.931e-01, 1.000e+03])
     """
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return _activated(x, "softplus", beta, threshold)
 
 
 @softplus.rule
+def _(g: Any, x: Any, beta: float, threshold: float) -> Any:
+    def slope(x: Any) -> Any:
+        share = sigmoid.call(x * beta)
+        return np.where(plain(x) * beta > threshold, 1, share) if threshold < math.inf else share
+
+    return _differentiated(g, slope, x, "softplus", beta, threshold)
+
+
+@primitive(batched=True, samples=(*ANY, sample((5,), low=-6.0, high=6.0)))
+def gelu(x: Any, /) -> Any:
+    """x Φ(x) with the normal distribution function Φ (Hendrycks & Gimpel 2016).
+
+    >>> gelu(np.array([-10.0, 0.0, 1.0])).round(4)
+    array([-0.    ,  0.    ,  0.8413])
+    """
+    return _activated(x, "gelu")
+
+
+@gelu.rule
 def _(g: Any, x: Any) -> Any:
-    return g * sigmoid(x)
+    def slope(x: Any) -> Any:
+        from autograd.primitives.special import erf  # which needs this module
+
+        density = np.exp(x * x * -0.5) * math.sqrt(0.5 / math.pi)
+        return 0.5 * (1 + erf.call(x * math.sqrt(0.5))) + x * density
+
+    return _differentiated(g, slope, x, "gelu")
+
+
+@primitive(batched=True, samples=(*ANY, sample((5,), low=-6.0, high=6.0)))
+def gelu_tanh(x: Any, /) -> Any:
+    """x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))), close to `gelu` (Hendrycks & Gimpel 2016).
+
+    >>> gelu_tanh(np.array([-10.0, 0.0, 1.0])).round(4)
+    array([-0.    ,  0.    ,  0.8412])
+    """
+    return _activated(x, "gelu_tanh")
+
+
+@gelu_tanh.rule
+def _(g: Any, x: Any) -> Any:
+    def slope(x: Any) -> Any:
+        first = 2 * math.sqrt(2 / math.pi)  # (1 + tanh(u)) / 2 = σ(2u)
+        third = first * 0.044715
+        share = sigmoid.call(x * (first + third * (x * x)))
+        return share * (1 + (1 - share) * (x * (first + 3 * third * (x * x))))
+
+    return _differentiated(g, slope, x, "gelu_tanh")
+
+
+@primitive(
+    batched=True, samples=(sample(nonzero(2, 3)), sample(nonzero(3), alpha=1.5, scale=2, inner=0.5))
+)
+def elu(x: Any, /, alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0) -> Any:
+    """scale x where x is positive, scale alpha (exp(inner x) - 1) elsewhere.
+
+    The exponential linear unit (Clevert et al. 2016) and its variants SELU and CELU.
+
+    >>> elu(np.array([-1.0, 0.0, 2.0])).round(4)
+    array([-0.6321,  0.    ,  2.    ])
+    """
+    return _activated(x, "elu", alpha, scale, inner)
+
+
+@elu.rule
+def _(g: Any, x: Any, alpha: float, scale: float, inner: float) -> Any:
+    def slope(x: Any) -> Any:
+        below = np.exp(np.where(plain(x) > 0, 0, x) * inner) * (alpha * scale * inner)
+        return np.where(plain(x) > 0, scale, below)
+
+    return _differentiated(g, slope, x, "elu", alpha, scale, inner)
+
+
+@primitive(batched=True, samples=ANY)
+def mish(x: Any, /) -> Any:
+    """x tanh(log(1 + exp(x))) (Misra 2019).
+
+    >>> mish(np.array([-1.0, 0.0, 1.0])).round(4)
+    array([-0.3034,  0.    ,  0.8651])
+    """
+    return _activated(x, "mish")
+
+
+@mish.rule
+def _(g: Any, x: Any) -> Any:
+    def slope(x: Any) -> Any:
+        share = np.tanh(softplus.call(x))
+        return share + x * (1 - share * share) * sigmoid.call(x)
+
+    return _differentiated(g, slope, x, "mish")
+
+
+@primitive(batched=True, samples=(sample((2, 3), low=-3.0, high=3.0), sample((4,), most=0.5)))
+def hardtanh(x: Any, /, least: float = -1.0, most: float = 1.0) -> Any:
+    """x, but no less than ``least`` and no more than ``most``; the slope at both is 0.
+
+    >>> hardtanh(np.array([-3.0, 0.5, 1.0]))
+    array([-1. ,  0.5,  1. ])
+    """
+    return _activated(x, "hardtanh", least, most)
+
+
+@hardtanh.rule
+def _(g: Any, x: Any, least: float, most: float) -> Any:
+    def slope(x: Any) -> Any:
+        return (plain(x) > least) & (plain(x) < most)
+
+    return _differentiated(g, slope, x, "hardtanh", least, most)
 
 
 for _primitive in (relu, sigmoid, softplus):

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from autograd import Tensor, TensorLike, as_tensor, is_grad_enabled
 from autograd.extend import generator
-from autograd.primitives import elementwise, reduction, special
+from autograd.primitives import elementwise, reduction
 from nn.functional._arguments import like
 
 __all__ = [
@@ -56,6 +55,12 @@ _relu = elementwise.relu.call
 _leaky_relu = elementwise.leaky_relu.call
 _sigmoid = elementwise.sigmoid.call
 _softplus = elementwise.softplus.call
+_silu = elementwise.silu.call
+_gelu = elementwise.gelu.call
+_gelu_tanh = elementwise.gelu_tanh.call
+_elu = elementwise.elu.call
+_mish = elementwise.mish.call
+_hardtanh = elementwise.hardtanh.call
 _log_softmax = reduction.log_softmax
 _softmax = reduction.softmax
 
@@ -115,8 +120,7 @@ def rrelu(
 
 def elu(input: TensorLike, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where it is positive, α (exp(x) − 1) elsewhere (Clevert et al. 2016)."""
-    x = as_tensor(input)
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+    return _elu(as_tensor(input), alpha)
 
 
 def selu(input: TensorLike, inplace: bool = False) -> Tensor:
@@ -125,15 +129,14 @@ def selu(input: TensorLike, inplace: bool = False) -> Tensor:
     >>> selu([1.0, -1.0]).numpy().round(6)
     array([ 1.050701, -1.111331])
     """
-    return SELU_SCALE * elu(input, SELU_ALPHA)
+    return _elu(as_tensor(input), SELU_ALPHA, SELU_SCALE)
 
 
 def celu(input: TensorLike, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """max(0, x) + min(0, α (exp(x/α) − 1)): an ELU with a continuous slope for every α."""
     if alpha == 0:
         raise ValueError("celu: alpha must not be 0")
-    x = as_tensor(input)
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+    return _elu(as_tensor(input), alpha, inner=1 / alpha)
 
 
 def gelu(input: TensorLike, approximate: str = "none") -> Tensor:
@@ -144,23 +147,20 @@ def gelu(input: TensorLike, approximate: str = "none") -> Tensor:
     """
     x = as_tensor(input)
     if approximate == "tanh":
-        inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
-        return 0.5 * x * (1 + np.tanh(inner))
+        return _gelu_tanh(x)
     if approximate != "none":
         raise ValueError(f"approximate must be 'none' or 'tanh', got {approximate!r}")
-    return 0.5 * x * (1 + special.erf(x * math.sqrt(0.5)))
+    return _gelu(x)
 
 
 def silu(input: TensorLike, inplace: bool = False) -> Tensor:
     """x σ(x), also called swish."""
-    x = as_tensor(input)
-    return x * _sigmoid(x)
+    return _silu(as_tensor(input))
 
 
 def mish(input: TensorLike, inplace: bool = False) -> Tensor:
     """x tanh(softplus(x)) (Misra 2019)."""
-    x = as_tensor(input)
-    return x * np.tanh(_softplus(x))
+    return _mish(as_tensor(input))
 
 
 def hardswish(input: TensorLike, inplace: bool = False) -> Tensor:
@@ -180,9 +180,7 @@ def hardtanh(
     """x, but no less than ``min_val`` and no more than ``max_val``; the slope at both is 0."""
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val {min_val} must not be greater than max_val {max_val}")
-    x = as_tensor(input)
-    inside = (x > min_val) & (x < max_val)
-    return np.where(inside, x, x.data.clip(min_val, max_val))
+    return _hardtanh(as_tensor(input), min_val, max_val)
 
 
 def hardshrink(input: TensorLike, lambd: float = 0.5) -> Tensor:
@@ -208,11 +206,7 @@ def tanhshrink(input: TensorLike) -> Tensor:
 
 def softplus(input: TensorLike, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(β x)) / β; the identity where β x exceeds the threshold."""
-    x = as_tensor(input)
-    if beta == 1:
-        return np.where(x > threshold, x, _softplus(x))
-    scaled = x * beta
-    return np.where(scaled > threshold, x, _softplus(scaled) / beta)
+    return _softplus(as_tensor(input), beta, threshold)
 
 
 def softsign(input: TensorLike) -> Tensor:
@@ -232,7 +226,7 @@ def logsigmoid(input: TensorLike) -> Tensor:
     >>> logsigmoid([-1000.0, 0.0]).numpy().round(4)
     array([-1.000e+03, -6.931e-01])
     """
-    return -_softplus(-as_tensor(input))
+    return _softplus(as_tensor(input), beta=-1.0)
 
 
 def tanh(input: TensorLike) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from autograd.kernels._numba import prange
+from autograd.kernels._numba import functions, prange
 from autograd.kernels._numba._written import written
 from autograd.kernels._threads import thread_count
 
@@ -39,12 +39,15 @@ _PHRASES = {
     "sign": "{kind}({0} > 0) - {kind}({0} < 0) if {0} == {0} else {0}",
 }
 _FUNCTIONS = {
-    name: getattr(np, name)
-    for name in (
-        "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "sin", "cos", "tan",
-        "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh",
-        "floor", "ceil", "trunc", "power", "arctan2",
-    )
+    **{name: getattr(functions, name) for name in ("exp", "expm1", "log", "log1p", "tanh")},
+    **{
+        name: getattr(np, name)
+        for name in (
+            "exp2", "log2", "log10", "sqrt", "sin", "cos", "tan", "arcsin", "arccos", "arctan",
+            "sinh", "cosh", "arcsinh", "arccosh", "arctanh", "floor", "ceil", "trunc", "power",
+            "arctan2",
+        )
+    },
 }  # fmt: skip
 _KINDS = {"f": "float32", "d": "float64", "?": "bool_"}
 NAMES = {
