@@ -55,24 +55,57 @@ class Symbol(NDArrayOperatorsMixin):
                 return self * self * self
         return self.formula.apply(np.power, (self, other))
 
+    def __array_function__(self, function: Any, _: Any, inputs: Any, options: Any) -> Symbol:
+        if function is not np.where or len(inputs) != 3 or options:
+            raise NotElementwise(f"{function.__name__} is no function of elements")
+        return self.formula.apply(WHERE, inputs)
+
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise NotElementwise("a value decides, or more than one element counts")
 
-    __array__ = __array_function__ = __bool__ = __len__ = __iter__ = __getitem__ = _refuse
+    __array__ = __bool__ = __len__ = __iter__ = __getitem__ = _refuse
     __float__ = __int__ = __index__ = _refuse
+
+
+class _Where:
+    """``np.where`` with the face of a ufunc."""
+
+    __name__ = "where"
+    nout, signature = 1, None
+
+    def resolve_dtypes(self, kinds: tuple[Any, ...]) -> tuple[np.dtype[Any], ...]:
+        """The types it computes with, and that of the result."""
+        if kinds[0] != np.dtype(bool):
+            raise NotElementwise("a condition is no truth value")
+        choices = [kind if isinstance(kind, np.dtype) else kind(1) for kind in kinds[1:3]]
+        dtype = np.result_type(*choices)
+        return (np.dtype(bool), dtype, dtype, dtype)
+
+    def __call__(self, condition: Any, a: Any, b: Any, out: Any = None) -> Any:
+        if out is None:
+            return np.where(condition, a, b)
+        if out is a:
+            np.copyto(out, b, where=np.logical_not(condition))
+        else:
+            np.copyto(out, b)
+            np.copyto(out, a, where=condition)
+        return out
+
+
+WHERE = _Where()
 
 
 class Operation(NamedTuple):
     """One ufunc of a formula.
 
     Attributes:
-        ufunc: what to compute.
+        ufunc: what to compute, or ``WHERE``.
         operands: symbols and Python numbers.
         kinds: the dtypes that the ufunc computes with, one for each operand.
         result: the symbol of what it returns.
     """
 
-    ufunc: np.ufunc
+    ufunc: Any
     operands: tuple[Any, ...]
     kinds: tuple[np.dtype[Any], ...]
     result: Symbol
@@ -106,7 +139,7 @@ class Formula:
     def _symbol(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Symbol:
         return Symbol(self, len(self.inputs) + len(self.operations), shape, dtype)
 
-    def apply(self, ufunc: np.ufunc, operands: Sequence[Any]) -> Symbol:
+    def apply(self, ufunc: Any, operands: Sequence[Any]) -> Symbol:
         """The result of a ufunc; the same one for the same operands."""
         if ufunc.nout != 1 or ufunc.signature is not None:
             raise NotElementwise(f"{ufunc.__name__} has more than one result")

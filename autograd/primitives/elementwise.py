@@ -17,6 +17,7 @@ from autograd._primitive import (
     primitive,
     sample,
 )
+from autograd.kernels.formulas import Symbol
 from autograd.primitives.arithmetic import binary, distinct, nonzero, reciprocal, square
 
 ANY = (sample((2, 3)), sample(()))
@@ -328,6 +329,8 @@ def leaky_relu(x: Any, /, slope: float = 0.01) -> Any:
     >>> leaky_relu(np.array([-1.0, 0.0, 2.0]), slope=0.5)
     array([-0.5,  0. ,  2. ])
     """
+    if isinstance(x, Symbol):
+        return np.where(x > 0, x, x * slope)
     return kernels.leaky_relu(np.asarray(x), slope)
 
 
@@ -335,12 +338,19 @@ def leaky_relu(x: Any, /, slope: float = 0.01) -> Any:
 def _(g: Any, x: Any, slope: float) -> Any:
     if type(g) is np.ndarray:
         return kernels.leaky_relu_grad(g, plain(x), slope)
-    return g * np.where(plain(x) > 0, 1, slope).astype(g.dtype)
+    return np.where(plain(x) > 0, g, g * slope)
 
 
-def _activated(x: Any, name: str, *parameters: float) -> Any:
+def _activated(x: Any, formula: Callable[[Any], Any], name: str, *parameters: float) -> Any:
+    """An activation: by its kernel, or by its formula where that is to be written down."""
+    if isinstance(x, Symbol):
+        return formula(x)
+    return kernels.activation(_as_floats(x), name, *parameters)
+
+
+def _as_floats(x: Any) -> Any:
     x = np.asarray(x)
-    return kernels.activation(x if x.dtype.kind == "f" else x.astype(float), name, *parameters)
+    return x if x.dtype.kind == "f" else x.astype(float)
 
 
 def _differentiated(g: Any, slope: Callable[[Any], Any], x: Any, name: str, *args: float) -> Any:
@@ -379,7 +389,7 @@ def silu(x: Any, /) -> Any:
     >>> silu(np.array([-1.0, 0.0, 1.0])).round(4)
     array([-0.2689,  0.    ,  0.7311])
     """
-    return _activated(x, "silu")
+    return _activated(x, lambda x: x * sigmoid.call(x), "silu")
 
 
 @silu.rule
@@ -401,7 +411,13 @@ def softplus(x: Any, /, beta: float = 1.0, threshold: float = math.inf) -> Any:
     >>> softplus(np.array([-1000.0, 0.0, 1000.0])).round(4)
     array([0.000e+00, 6.931e-01, 1.000e+03])
     """
-    return _activated(x, "softplus", beta, threshold)
+
+    def formula(x: Any) -> Any:
+        z = x * beta
+        smooth = (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta
+        return np.where(z > threshold, x, smooth) if threshold < math.inf else smooth
+
+    return _activated(x, formula, "softplus", beta, threshold)
 
 
 @softplus.rule
@@ -420,7 +436,7 @@ def gelu(x: Any, /) -> Any:
     >>> gelu(np.array([-10.0, 0.0, 1.0])).round(4)
     array([-0.    ,  0.    ,  0.8413])
     """
-    return _activated(x, "gelu")
+    return kernels.activation(_as_floats(x), "gelu")
 
 
 @gelu.rule
@@ -441,7 +457,10 @@ def gelu_tanh(x: Any, /) -> Any:
     >>> gelu_tanh(np.array([-10.0, 0.0, 1.0])).round(4)
     array([-0.    ,  0.    ,  0.8412])
     """
-    return _activated(x, "gelu_tanh")
+    first = 2 * math.sqrt(2 / math.pi)  # (1 + tanh(u)) / 2 = σ(2u)
+    return _activated(
+        x, lambda x: x * sigmoid.call(x * (first + first * 0.044715 * (x * x))), "gelu_tanh"
+    )
 
 
 @gelu_tanh.rule
@@ -466,13 +485,18 @@ def elu(x: Any, /, alpha: float = 1.0, scale: float = 1.0, inner: float = 1.0) -
     >>> elu(np.array([-1.0, 0.0, 2.0])).round(4)
     array([-0.6321,  0.    ,  2.    ])
     """
-    return _activated(x, "elu", alpha, scale, inner)
+
+    def formula(x: Any) -> Any:
+        below = np.expm1(np.minimum(x, 0) * inner) * (alpha * scale)
+        return np.where(x > 0, x * scale, below)
+
+    return _activated(x, formula, "elu", alpha, scale, inner)
 
 
 @elu.rule
 def _(g: Any, x: Any, alpha: float, scale: float, inner: float) -> Any:
     def slope(x: Any) -> Any:
-        below = np.exp(np.where(plain(x) > 0, 0, x) * inner) * (alpha * scale * inner)
+        below = np.exp(np.where(plain(x) > 0, 0.0, x) * inner) * (alpha * scale * inner)
         return np.where(plain(x) > 0, scale, below)
 
     return _differentiated(g, slope, x, "elu", alpha, scale, inner)
@@ -485,7 +509,7 @@ def mish(x: Any, /) -> Any:
     >>> mish(np.array([-1.0, 0.0, 1.0])).round(4)
     array([-0.3034,  0.    ,  0.8651])
     """
-    return _activated(x, "mish")
+    return _activated(x, lambda x: x * np.tanh(softplus.call(x)), "mish")
 
 
 @mish.rule
@@ -504,7 +528,7 @@ def hardtanh(x: Any, /, least: float = -1.0, most: float = 1.0) -> Any:
     >>> hardtanh(np.array([-3.0, 0.5, 1.0]))
     array([-1. ,  0.5,  1. ])
     """
-    return _activated(x, "hardtanh", least, most)
+    return _activated(x, lambda x: np.minimum(np.maximum(x, least), most), "hardtanh", least, most)
 
 
 @hardtanh.rule

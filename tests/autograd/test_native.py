@@ -81,8 +81,9 @@ def test_a_classifier(dtype, bias, reduction):
 def test_a_regression():
     autograd.manual_seed(0)
     model = nn.Sequential(
-        nn.Linear(3, 7), nn.Sigmoid(), nn.Linear(7, 7), nn.SiLU(), nn.Linear(7, 2), nn.Tanhshrink()
-    )
+        nn.Linear(3, 7), nn.Sigmoid(), nn.SiLU(), nn.Linear(7, 7), nn.Softplus(), nn.GELU("tanh"),
+        nn.ELU(), nn.Linear(7, 2), nn.Mish(), nn.LeakyReLU(0.1), nn.Hardtanh(-0.5, 0.5),
+    )  # fmt: skip
     x, y = data(11, 3), data(11, 2, seed=1)
     compare(lambda x, y: F.mse_loss(model(x), y), list(model.parameters()), [x, y])
 

@@ -36,6 +36,7 @@ _PHRASES = {
     # Both hand on a NaN.
     "maximum": "{0} if {0} >= {1} or {0} != {0} else {1}",
     "minimum": "{0} if {0} <= {1} or {0} != {0} else {1}",
+    "where": "{1} if {0} else {2}",
     "sign": "{kind}({0} > 0) - {kind}({0} < 0) if {0} == {0} else {0}",
 }
 _FUNCTIONS = {

@@ -53,7 +53,9 @@ def test_powers_go_the_short_way(power, ufunc):
     [
         lambda x: np.sum(x),
         lambda x: np.add.reduce(x),
-        lambda x: np.where(x > 0, x, 0),
+        lambda x: np.where(x > 0),
+        lambda x: np.where(x, x, 0),
+        lambda x: np.concatenate([x, x]),
         lambda x: x[0],
         lambda x: x if x > 0 else -x,
         lambda x: np.asarray(x) * 2,
@@ -100,6 +102,7 @@ FUNCTIONS = [
     lambda x, a, b: np.maximum(x, 0) + np.minimum(a, b) * (x > a),
     lambda x, a, b: np.exp(-(x**2)) / (1 + np.abs(b)) + np.sqrt(np.abs(a)),
     lambda x, a, b: np.sign(x) * np.floor(a * 3) + np.isnan(b) * 1.0,
+    lambda x, a, b: np.where(x > a, np.exp(x), np.where(b < 0, 0, b) * 2) * x,
     lambda x, a, b: (x * x + a * a) ** 0.5 + np.log1p(np.square(b)) - np.arctan2(x, 2.0),
 ]
 SHAPES = [
