@@ -88,6 +88,13 @@ CONTESTANTS = (
         {**_PLAIN, **_TUNED},
     ),
     Contestant(
+        "glassgrad-compile-numba",
+        _NUMBA,
+        "glassgrad_compile",
+        "with the `fast` extra, tuned, the loss by autograd.compile",
+        {**_COMPILED, **_TUNED},
+    ),
+    Contestant(
         "glassgrad-stock", _GLASSGRAD, "glassgrad", "NumPy only, as installed", _PLAIN, False
     ),
     Contestant(

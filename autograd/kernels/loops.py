@@ -34,7 +34,7 @@ class Loop:
     Args:
         formula: its inputs are the arguments of a call, in order.
         outputs: the values to return.
-        shape: what all arrays are broadcast to.
+        shape: that of the outputs; inputs are broadcast to it.
 
     Attributes:
         call: takes the arrays and returns the outputs in a list.
