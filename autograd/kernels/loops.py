@@ -156,5 +156,7 @@ def _lines(
             else:
                 idle.remove(place)
             holds[result.index], variable[result.index] = place, f"t{place}"
-        lines.append(f"u{i}({', '.join(operands)}, out={variable[result.index]})")
+        # NumPy takes outputs by position in less time, but not from maximum and minimum.
+        out = "out=" if op.ufunc in (np.maximum, np.minimum) else ""
+        lines.append(f"u{i}({', '.join(operands)}, {out}{variable[result.index]})")
     return lines, kinds, names

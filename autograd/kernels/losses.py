@@ -93,12 +93,12 @@ def _share(work: Any, x: Array) -> None:
 def _columns(x: Array, target: Array, powers: Array, sums: Array, losses: Array) -> None:
     z = powers.T
     np.copyto(z, x.T)
-    np.subtract(z, _finite(np.maximum.reduce(z, 0)), out=z)
+    np.subtract(z, _finite(np.maximum.reduce(z, 0)), z)
     true = z[target, _starts(len(x))]
-    np.exp(z, out=z)
+    np.exp(z, z)
     ones(len(z), z.dtype).dot(z, out=sums)
-    np.log(sums, out=losses)
-    np.subtract(losses, true, out=losses)
+    np.log(sums, losses)
+    np.subtract(losses, true, losses)
 
 
 def _rows(x: Array, target: Array, powers: Array, sums: Array, losses: Array) -> None:
@@ -165,8 +165,8 @@ def small_cross_entropy(
         return losses, powers, sums
 
     def differentiate(powers: Array, sums: Array, target: Array, g: Any) -> Array:
-        np.divide(g, sums, out=factor)
-        np.multiply(powers.T, factor, out=scaled.T)
+        np.divide(g, sums, factor)
+        np.multiply(powers.T, factor, scaled.T)
         np.copyto(gx, scaled)
         _at_true(gx, target, g)
         return gx

@@ -59,7 +59,7 @@ def linear(x: Any, weight: Any, bias: Any, /) -> Any:
             f"{bias.shape}"
         )
     if bias.dtype is y.dtype and y.ndim:
-        return np.add(y, bias, out=y)
+        return np.add(y, bias, y)
     return y + bias
 
 
