@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numba
@@ -49,9 +50,7 @@ def _file(source: str) -> str | None:
     """A file with this text; None if there is nowhere to put it."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     folder = os.path.join(home, "glassgrad")
-    # What the text calls may change with the library and with Numba.
-    stamp = os.stat(os.path.dirname(__file__)).st_mtime_ns
-    text = f"# {numba.__version__} {stamp}\n{source}"
+    text = f"# Numba {numba.__version__}, kernels of {_age()}\n{source}"
     path = os.path.join(folder, f"loop_{hashlib.sha256(text.encode()).hexdigest()[:24]}.py")
     if os.path.exists(path):
         return path
@@ -64,3 +63,10 @@ def _file(source: str) -> str | None:
     except OSError:
         return None
     return path
+
+
+@cache
+def _age() -> int:
+    """When the kernels that the text may call were last changed."""
+    with os.scandir(os.path.dirname(__file__)) as entries:
+        return max(entry.stat().st_mtime_ns for entry in entries if entry.name.endswith(".py"))
