@@ -150,7 +150,6 @@ class _Program:
         self._arrays = [leaf.data for leaf in self.leaves]
         self._modules = recording.modules
         self._changes = CHANGES.count
-        recording.forget_arrays()
         # Arguments that gradients flow to are inputs of the node, beside the parameters.
         self._tracked = recording.tracked
         self._function = function

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,14 +28,13 @@ class Recording:
         self.args: Sequence[Any] = args
         self.nodes: list[Any] = []
         self.tracked: list[int] = []
-        self.outputs: list[Any] = []
         self.operands: list[list[tuple[str, Any]]] = []
         self.settings: list[dict[str, tuple[str, Any]]] = []
         self.leaves: list[Tensor] = []
         self.modules: dict[Any, tuple[Any, ...]] = {}  # weak references, and what they were like
         self.problem = ""
         self._step_of: dict[Node, int] = {}
-        self._step_with: dict[int, int] = {}
+        self._step_with: dict[int, tuple[weakref.ref[Any], int]] = {}  # by an array's identity
         self._inputs = {id(arg): i for i, arg in enumerate(args) if isinstance(arg, np.ndarray)}
         self._edges: dict[Any, int] = {}
         for i, arg in enumerate(args):
@@ -55,9 +55,8 @@ class Recording:
         )
         self.settings.append({k: self._constant(v) for k, v in (node.attrs or {}).items()})
         self.nodes.append(node)
-        self.outputs.append(output.data)  # kept, so that no other array gets its identity
         self._step_of[node] = step
-        self._step_with[id(output.data)] = step
+        self._step_with[id(output.data)] = weakref.ref(output.data), step
         scope = node.scope
         while scope is not None:
             if scope.module not in self.modules:
@@ -86,8 +85,9 @@ class Recording:
         if isinstance(value, np.ndarray):
             if id(value) in self._inputs:
                 return "arg", self._inputs[id(value)]
-            if id(value) in self._step_with:
-                return "step", self._step_with[id(value)]
+            array, step = self._step_with.get(id(value), (None, 0))
+            if array is not None and array() is value:  # no later one in the same place
+                return "step", step
         elif isinstance(value, np.generic):
             self.problem = self.problem or "it reads a NumPy scalar, which may change"
         return "const", value
@@ -107,7 +107,7 @@ class Recording:
         self.tracked = sorted(set(self._edges.values()))
         self.args = [_Like(arg) if hasattr(arg, "dtype") else arg for arg in self.args]
         self.nodes = [_Step(node) for node in self.nodes]
-        for known in (self.outputs, self._edges, self._step_of, self._step_with, self._inputs):
+        for known in (self._edges, self._step_of, self._step_with, self._inputs):
             known.clear()
 
     def check(self) -> None:
@@ -187,8 +187,9 @@ def record_call(function: Callable[..., Tensor], args: tuple[Any, ...]) -> tuple
         recording.problem = "it does not return a tensor that it computed"
     elif result.node is not recording.nodes[-1]:
         last = recording._step_of[result.node]
-        for taken in (recording.nodes, recording.outputs, recording.operands, recording.settings):
+        for taken in (recording.nodes, recording.operands, recording.settings):
             del taken[last + 1 :]
+    recording.forget_arrays()
     return recording, result
 
 
