@@ -51,12 +51,17 @@ _exp = functions.exp
 
 @compiled
 def _exponentials(x, peak, out):
-    """out = exp(x - peak); their sum."""
-    total = x.dtype.type(0)
+    """out = exp(x - peak); their sum, for which short rows better have a loop of its own."""
     for j in range(len(x)):
-        power = _exp(x[j] - peak)
-        out[j] = power
-        total += power
+        out[j] = _exp(x[j] - peak)
+    return _total(out)
+
+
+@compiled
+def _total(a):
+    total = a.dtype.type(0)
+    for j in range(len(a)):
+        total += a[j]
     return total
 
 
@@ -148,14 +153,6 @@ def _dot(a, b):
     total = a.dtype.type(0)
     for j in range(len(a)):
         total += a[j] * b[j]
-    return total
-
-
-@compiled
-def _total(a):
-    total = a.dtype.type(0)
-    for j in range(len(a)):
-        total += a[j]
     return total
 
 
