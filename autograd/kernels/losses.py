@@ -190,19 +190,20 @@ def _at_true(gx: Array, target: Array, g: Any) -> None:
 
 @compilable(least=_COMPILED)
 def softmax(x: Array, log: bool = False) -> Array:
-    """exp(x) / sum(exp(x)) of each row, without overflow, or its logarithm.
+    """exp(x) / sum(exp(x)) along the last axis, without overflow, or its logarithm.
 
     Args:
-        x: (N, C) of a floating dtype.
+        x: (…, C) of a floating dtype, with C ≥ 1.
 
     >>> softmax(np.array([[0.0, 0.0, -1000.0]]))
     array([[0.5, 0.5, 0. ]])
     """
     y = np.empty(x.shape, x.dtype)
+    rows, results = (v.reshape(-1, x.shape[-1]) for v in (x, y))
 
     def along(part: slice) -> None:
-        out = y[part]
-        np.subtract(x[part], _finite(np.maximum.reduce(x[part], 1))[:, np.newaxis], out=out)
+        given, out = rows[part], results[part]
+        np.subtract(given, _finite(np.maximum.reduce(given, 1))[:, np.newaxis], out=out)
         powers = np.exp(out, out=None if log else out)
         sums = np.add.reduce(powers, 1, keepdims=True)
         if log:
@@ -211,7 +212,7 @@ def softmax(x: Array, log: bool = False) -> Array:
             np.divide(out, sums, out=out)
 
     if x.size:
-        _share(along, x)
+        _share(along, rows)
     return y
 
 
@@ -220,21 +221,22 @@ def softmax_grad(g: Array, y: Array, log: bool = False) -> Array:
     """The gradient of `softmax`, y (g - sum(g y)), or of its logarithm, g - exp(y) sum(g).
 
     Args:
-        g: the gradient of y, (N, C).
+        g: the gradient of y, (…, C).
         y: what `softmax` returned.
     """
     gx = np.empty(g.shape, g.dtype)
+    slopes, values, results = (v.reshape(-1, g.shape[-1]) for v in (g, y, gx))
 
     def along(part: slice) -> None:
-        given, out = g[part], gx[part]
+        given, out = slopes[part], results[part]
         if log:
-            np.exp(y[part], out=out)
+            np.exp(values[part], out=out)
             np.multiply(out, np.add.reduce(given, 1, keepdims=True), out=out)
             np.subtract(given, out, out=out)
         else:
-            np.subtract(given, np.vecdot(given, y[part])[:, np.newaxis], out=out)
-            np.multiply(out, y[part], out=out)
+            np.subtract(given, np.vecdot(given, values[part])[:, np.newaxis], out=out)
+            np.multiply(out, values[part], out=out)
 
     if g.size:
-        _share(along, g)
+        _share(along, slopes)
     return gx

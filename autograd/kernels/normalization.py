@@ -44,6 +44,12 @@ def _rows(x: Array) -> Array:
     return x.reshape((n, c, length) if length >= _LONG else (n, c * length))
 
 
+def _like(x: Array, rows: Array) -> tuple[Array, Array]:
+    """A new array like x, and the same as `_rows`; the former owns its memory: it may be kept."""
+    out = np.empty(x.shape, x.dtype)
+    return out, out.reshape(rows.shape)
+
+
 def _spread(values: Array, like: Array, dtype: Any) -> Array:
     """One number per channel, to be broadcast against `_rows`."""
     values = values.astype(dtype, copy=False)
@@ -154,7 +160,7 @@ def channel_scale(x: Array, center: Array, scale: Array, shift: Array) -> Array:
     rows = _rows(x)
     centered, shifted = bool(center.any()), bool(shift.any())
     center, scale, shift = (_spread(v, rows, x.dtype) for v in (center, scale, shift))
-    out = np.empty(rows.shape, x.dtype)
+    result, out = _like(x, rows)
 
     def work(images: slice, scratch: Array) -> None:
         part = rows[images]
@@ -165,7 +171,7 @@ def channel_scale(x: Array, center: Array, scale: Array, shift: Array) -> Array:
             np.add(part, shift, out=part)
 
     _in_blocks(rows, work)
-    return out.reshape(x.shape)
+    return result
 
 
 @compilable(least=1 << 12)
@@ -199,7 +205,7 @@ def channel_combine(
     """
     given, rows = _rows(g), _rows(x)
     center, of_g, of_x, shift = (_spread(v, rows, x.dtype) for v in (center, of_g, of_x, shift))
-    out = np.empty(rows.shape, x.dtype)
+    result, out = _like(x, rows)
 
     def work(images: slice, scratch: Array) -> None:
         part = np.subtract(rows[images], center, out=out[images])
@@ -208,7 +214,7 @@ def channel_combine(
         np.add(part, np.multiply(given[images], of_g, out=scratch), out=part)
 
     _in_blocks(rows, work)
-    return out.reshape(x.shape)
+    return result
 
 
 @compilable(least=1 << 12)
@@ -236,25 +242,25 @@ def group_norm(
     """
     rows = _rows(x)
     weight, bias = (_spread(v, rows, x.dtype) for v in (weight, bias))
-    out = np.empty(rows.shape, x.dtype)
+    result, out = _like(x, rows)
     mean, rate = (np.zeros((len(x), groups, 1), x.dtype) for _ in range(2))
     length = x.size // mean.size
 
     def work(images: slice, scratch: Array) -> None:
         apart = rows[images].reshape(-1, groups, length)
-        result = out[images].reshape(apart.shape)
+        normal = out[images].reshape(apart.shape)
         if centered:
             np.divide(np.add.reduce(apart, 2, keepdims=True), length, out=mean[images])
-            apart = np.subtract(apart, mean[images], out=result)
+            apart = np.subtract(apart, mean[images], out=normal)
         spread = np.vecdot(apart, apart)[..., np.newaxis] / length
         np.divide(1, np.sqrt(spread + spread.dtype.type(eps)), out=rate[images])
-        np.multiply(apart, rate[images], out=result)
+        np.multiply(apart, rate[images], out=normal)
         part = out[images]
         np.multiply(part, weight, out=part)
         np.add(part, bias, out=part)
 
     _in_blocks(rows, work)
-    return out.reshape(x.shape), mean[..., 0], rate[..., 0]
+    return result, *(v.reshape(len(x), groups) for v in (mean, rate))
 
 
 @compilable(least=1 << 12)
@@ -275,7 +281,7 @@ def group_norm_grad(
     """
     given, rows, channels = _rows(g), _rows(x), x.shape[1]
     factors = _spread(weight, rows, x.dtype)
-    gx = np.empty(rows.shape, x.dtype)
+    whole, gx = _like(x, rows)
     mean, rate = mean[..., np.newaxis], rate[..., np.newaxis]
     grouped = (-1, mean.shape[1], x.size // mean.size)
 
@@ -296,4 +302,4 @@ def group_norm_grad(
     of_weight, of_bias = (
         _gather(sum(part), channels).astype(x.dtype) for part in zip(*_in_blocks(rows, work))
     )
-    return gx.reshape(x.shape), of_weight, of_bias
+    return whole, of_weight, of_bias

@@ -297,7 +297,7 @@ def _softmax(x: Any, axis: int, log: bool) -> Any:
         and axis in (-1, x.ndim - 1)
         and x.dtype.kind == "f"
     ):
-        return kernels.softmax(x.reshape(-1, x.shape[-1]), log).reshape(x.shape)
+        return kernels.softmax(x, log)
     shifted, _ = _shifted(x, axis)
     powers = np.exp(shifted)
     total = np.add.reduce(powers, axis=axis, keepdims=True)
@@ -307,8 +307,7 @@ def _softmax(x: Any, axis: int, log: bool) -> Any:
 def _softmax_grad(g: Any, y: Any, axis: int, log: bool) -> Any:
     (last,) = negative_axes(axis, y.ndim)
     if type(g) is np.ndarray and g.size > SMALL and last == -1 and g.shape == y.shape:
-        rows = (-1, y.shape[-1])
-        return kernels.softmax_grad(g.reshape(rows), y.reshape(rows), log).reshape(y.shape)
+        return kernels.softmax_grad(g, y, log)
     if log:
         return g - np.exp(y) * np.sum(g, axis=last, keepdims=True)
     return y * (g - np.sum(g * y, axis=last, keepdims=True))

@@ -130,12 +130,16 @@ def _backward_shared(powers, sums, target, g, gx, threads):
 # -------------------------------------------------------------------------------------- softmax
 
 
+def _rows(x: Any) -> Any:
+    return x.reshape(-1, x.shape[-1])
+
+
 def softmax(x: Any, log: bool = False) -> Any:
     """See :func:`autograd.kernels.losses.softmax`."""
     if not serves(x) or not x.size:
         return NotImplemented
     y = np.empty(x.shape, x.dtype)
-    _softmax(x, log, y, thread_count() if x.size >= _SHARED else 1)
+    _softmax(_rows(x), log, _rows(y), thread_count() if x.size >= _SHARED else 1)
     return y
 
 
@@ -144,7 +148,7 @@ def softmax_grad(g: Any, y: Any, log: bool = False) -> Any:
     if not serves(g, y) or not g.size:
         return NotImplemented
     gx = np.empty(g.shape, g.dtype)
-    _softmax_grad(g, y, log, gx, thread_count() if g.size >= _SHARED else 1)
+    _softmax_grad(_rows(g), _rows(y), log, _rows(gx), thread_count() if g.size >= _SHARED else 1)
     return gx
 
 

@@ -51,7 +51,8 @@ def _blocks(count: int) -> int:
 
 def _gather(parts: Any, channels: int) -> Any:
     """Sums of blocks, of a channel or of an element each, as sums over channels."""
-    return parts.sum(0, np.float64).reshape(channels, -1).sum(1)
+    sums = np.add.reduce(parts.reshape(len(parts), -1), 0, np.float64)
+    return sums if sums.size == channels else sums.reshape(channels, -1).sum(1)
 
 
 def _dots(g: Any, x: Any, g_center: Any, center: Any) -> tuple[Any, Any]:
@@ -67,7 +68,8 @@ def channel_moments(x: Any) -> Any:
     """See :func:`autograd.kernels.normalization.channel_moments`."""
     if not serves(x) or not x.size:
         return NotImplemented
-    start = _planes(x)[0].mean(1, np.float64).astype(x.dtype)
+    first = _planes(x)[0]
+    start = (np.add.reduce(first, 1, np.float64) / first.shape[1]).astype(x.dtype)
     sums, squares = _dots(x, x, start, start)
     count = x.size // x.shape[1]
     mean = sums / count
