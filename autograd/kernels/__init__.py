@@ -21,12 +21,16 @@ from autograd.kernels.losses import cross_entropy as cross_entropy
 from autograd.kernels.losses import cross_entropy_grad as cross_entropy_grad
 from autograd.kernels.losses import ones as ones
 from autograd.kernels.losses import small_cross_entropy as small_cross_entropy
+from autograd.kernels.losses import softmax as softmax
+from autograd.kernels.losses import softmax_grad as softmax_grad
 from autograd.kernels.matmul import matmul as matmul
 from autograd.kernels.normalization import channel_combine as channel_combine
 from autograd.kernels.normalization import channel_dots as channel_dots
 from autograd.kernels.normalization import channel_moments as channel_moments
 from autograd.kernels.normalization import channel_scale as channel_scale
 from autograd.kernels.normalization import channel_sums as channel_sums
+from autograd.kernels.normalization import group_norm as group_norm
+from autograd.kernels.normalization import group_norm_grad as group_norm_grad
 from autograd.kernels.pooling import avg_pool as avg_pool
 from autograd.kernels.pooling import avg_pool_input_grad as avg_pool_input_grad
 from autograd.kernels.pooling import max_gather as max_gather

@@ -1,4 +1,4 @@
-"""Softmax and cross-entropy in one, on plain arrays: of logits (N, C) and true classes (N,)."""
+"""Softmax, and with cross-entropy in one, on plain arrays: of logits (N, C) and classes (N,)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from autograd.kernels._threads import in_threads, thread_count
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array
 
-__all__ = ["cross_entropy", "cross_entropy_grad", "ones", "small_cross_entropy"]
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_grad",
+    "ones",
+    "small_cross_entropy",
+    "softmax",
+    "softmax_grad",
+]
 
 # Up to so many classes, arrays are worked on with the samples along the last axis: NumPy's loops
 # run along it, and loops over a handful of classes would be all overhead.
@@ -179,3 +186,57 @@ def _at_true(gx: Array, target: Array, g: Any) -> None:
     count, classes = gx.shape
     flat = gx.reshape(-1)
     flat[np.add(_starts(count, classes), target, dtype=np.intp, casting="unsafe")] -= g
+
+
+@compilable(least=_COMPILED)
+def softmax(x: Array, log: bool = False) -> Array:
+    """exp(x) / sum(exp(x)) along the last axis, without overflow, or its logarithm.
+
+    Args:
+        x: (…, C) of a floating dtype, with C ≥ 1.
+
+    >>> softmax(np.array([[0.0, 0.0, -1000.0]]))
+    array([[0.5, 0.5, 0. ]])
+    """
+    y = np.empty(x.shape, x.dtype)
+    rows, results = (v.reshape(-1, x.shape[-1]) for v in (x, y))
+
+    def along(part: slice) -> None:
+        given, out = rows[part], results[part]
+        np.subtract(given, _finite(np.maximum.reduce(given, 1))[:, np.newaxis], out=out)
+        powers = np.exp(out, out=None if log else out)
+        sums = np.add.reduce(powers, 1, keepdims=True)
+        if log:
+            np.subtract(out, np.log(sums), out=out)
+        else:
+            np.divide(out, sums, out=out)
+
+    if x.size:
+        _share(along, rows)
+    return y
+
+
+@compilable(least=_COMPILED)
+def softmax_grad(g: Array, y: Array, log: bool = False) -> Array:
+    """The gradient of `softmax`, y (g - sum(g y)), or of its logarithm, g - exp(y) sum(g).
+
+    Args:
+        g: the gradient of y, (…, C).
+        y: what `softmax` returned.
+    """
+    gx = np.empty(g.shape, g.dtype)
+    slopes, values, results = (v.reshape(-1, g.shape[-1]) for v in (g, y, gx))
+
+    def along(part: slice) -> None:
+        given, out = slopes[part], results[part]
+        if log:
+            np.exp(values[part], out=out)
+            np.multiply(out, np.add.reduce(given, 1, keepdims=True), out=out)
+            np.subtract(given, out, out=out)
+        else:
+            np.subtract(given, np.vecdot(given, values[part])[:, np.newaxis], out=out)
+            np.multiply(out, values[part], out=out)
+
+    if g.size:
+        _share(along, slopes)
+    return gx

@@ -1,6 +1,7 @@
 """Statistics of channels, and maps that differ from channel to channel, on images (N, C, *spatial).
 
-Batch normalisation and its adjoint are made of them. Sums over a channel are kept in float64.
+Batch normalisation and its adjoint are made of them; normalisation of each image by itself is a
+kernel of its own. Sums over a channel are kept in float64.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ __all__ = [
     "channel_moments",
     "channel_scale",
     "channel_sums",
+    "group_norm",
+    "group_norm_grad",
 ]
 
 # From this length on, NumPy's loops run over one channel of one image; below, over a whole image,
@@ -39,6 +42,12 @@ def _rows(x: Array) -> Array:
     """Images as (N, C, length), or as (N, C * length) if the channels are short."""
     n, c, length = x.shape[0], x.shape[1], prod(x.shape[2:])
     return x.reshape((n, c, length) if length >= _LONG else (n, c * length))
+
+
+def _like(x: Array, rows: Array) -> tuple[Array, Array]:
+    """A new array like x, and the same as `_rows`; the former owns its memory: it may be kept."""
+    out = np.empty(x.shape, x.dtype)
+    return out, out.reshape(rows.shape)
 
 
 def _spread(values: Array, like: Array, dtype: Any) -> Array:
@@ -151,7 +160,7 @@ def channel_scale(x: Array, center: Array, scale: Array, shift: Array) -> Array:
     rows = _rows(x)
     centered, shifted = bool(center.any()), bool(shift.any())
     center, scale, shift = (_spread(v, rows, x.dtype) for v in (center, scale, shift))
-    out = np.empty(rows.shape, x.dtype)
+    result, out = _like(x, rows)
 
     def work(images: slice, scratch: Array) -> None:
         part = rows[images]
@@ -162,7 +171,7 @@ def channel_scale(x: Array, center: Array, scale: Array, shift: Array) -> Array:
             np.add(part, shift, out=part)
 
     _in_blocks(rows, work)
-    return out.reshape(x.shape)
+    return result
 
 
 @compilable(least=1 << 12)
@@ -196,7 +205,7 @@ def channel_combine(
     """
     given, rows = _rows(g), _rows(x)
     center, of_g, of_x, shift = (_spread(v, rows, x.dtype) for v in (center, of_g, of_x, shift))
-    out = np.empty(rows.shape, x.dtype)
+    result, out = _like(x, rows)
 
     def work(images: slice, scratch: Array) -> None:
         part = np.subtract(rows[images], center, out=out[images])
@@ -205,4 +214,92 @@ def channel_combine(
         np.add(part, np.multiply(given[images], of_g, out=scratch), out=part)
 
     _in_blocks(rows, work)
-    return out.reshape(x.shape)
+    return result
+
+
+@compilable(least=1 << 12)
+def group_norm(
+    x: Array, weight: Array, bias: Array, groups: int, eps: float, centered: bool = True
+) -> tuple[Array, Array, Array]:
+    """Each image's groups of channels with mean 0 and variance 1, times weight, plus bias.
+
+    Layer normalisation is that of vectors (N, C) in one group (Ba et al. 2016), instance
+    normalisation that of as many groups as channels (Wu & He 2018).
+
+    Args:
+        x: images (N, C, *spatial).
+        weight, bias: (C,), in the dtype of x.
+        groups: divides C.
+        eps: added to the (biased) variance.
+        centered: False divides by the root mean square instead (Zhang & Sennrich 2019).
+
+    Returns:
+        The result, and the mean of each group and what it was multiplied by, (N, groups).
+
+    >>> y, mean, rate = group_norm(np.array([[1.0, 3.0]]), np.ones(2), np.zeros(2), 1, 0.0)
+    >>> y, mean, rate
+    (array([[-1.,  1.]]), array([[2.]]), array([[1.]]))
+    """
+    rows = _rows(x)
+    weight, bias = (_spread(v, rows, x.dtype) for v in (weight, bias))
+    result, out = _like(x, rows)
+    mean, rate = (np.zeros((len(x), groups, 1), x.dtype) for _ in range(2))
+    length = x.size // mean.size
+
+    def work(images: slice, scratch: Array) -> None:
+        apart = rows[images].reshape(-1, groups, length)
+        normal = out[images].reshape(apart.shape)
+        if centered:
+            np.divide(np.add.reduce(apart, 2, keepdims=True), length, out=mean[images])
+            apart = np.subtract(apart, mean[images], out=normal)
+        spread = np.vecdot(apart, apart)[..., np.newaxis] / length
+        np.divide(1, np.sqrt(spread + spread.dtype.type(eps)), out=rate[images])
+        np.multiply(apart, rate[images], out=normal)
+        part = out[images]
+        np.multiply(part, weight, out=part)
+        np.add(part, bias, out=part)
+
+    _in_blocks(rows, work)
+    return result, *(v.reshape(len(x), groups) for v in (mean, rate))
+
+
+@compilable(least=1 << 12)
+def group_norm_grad(
+    g: Array, x: Array, weight: Array, mean: Array, rate: Array, centered: bool = True
+) -> tuple[Array, Array, Array]:
+    """The gradients of x, weight and bias for `group_norm`.
+
+    Args:
+        g: the gradient of the result, (N, C, *spatial).
+        x, weight, centered: as given to `group_norm`.
+        mean, rate: as it returned them.
+
+    >>> g, x, one = np.array([[1.0, 0.0]]), np.array([[1.0, 3.0]]), np.ones((1, 1))
+    >>> gx, weight, bias = group_norm_grad(g, x, np.ones(2), 2 * one, one)
+    >>> gx, weight, bias
+    (array([[0., 0.]]), array([-1.,  0.]), array([1., 0.]))
+    """
+    given, rows, channels = _rows(g), _rows(x), x.shape[1]
+    factors = _spread(weight, rows, x.dtype)
+    whole, gx = _like(x, rows)
+    mean, rate = mean[..., np.newaxis], rate[..., np.newaxis]
+    grouped = (-1, mean.shape[1], x.size // mean.size)
+
+    def work(images: slice, scratch: Array) -> tuple[Array, Array]:
+        normal, result = scratch.reshape(grouped), gx[images].reshape(grouped)
+        np.subtract(rows[images].reshape(grouped), mean[images], out=normal)
+        np.multiply(normal, rate[images], out=normal)
+        of_weight = _total(np.multiply(given[images], scratch, out=gx[images]))
+        np.multiply(given[images], factors, out=gx[images])
+        dots = np.vecdot(result, normal)[..., np.newaxis] / grouped[2]
+        np.multiply(normal, dots, out=normal)
+        if centered:
+            np.add(normal, np.add.reduce(result, 2, keepdims=True) / grouped[2], out=normal)
+        np.subtract(result, normal, out=result)
+        np.multiply(result, rate[images], out=result)
+        return of_weight, _total(given[images])
+
+    of_weight, of_bias = (
+        _gather(sum(part), channels).astype(x.dtype) for part in zip(*_in_blocks(rows, work))
+    )
+    return whole, of_weight, of_bias

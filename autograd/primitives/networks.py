@@ -315,3 +315,50 @@ def _(g: Any, x: Any, scale: Any, center: Any, needs: Any) -> Any:
     axes, shape = _over_channels(x)
     apart = x - center.reshape(shape).astype(x.dtype)
     return gx, np.sum(g * apart, axis=axes), np.sum(g, axis=axes)
+
+
+@primitive(
+    aux=("mean", "rate"),
+    samples=(
+        sample((4, 6), (6,), (6,)),
+        sample((2, 4, 3, 2), (4,), (4,), groups=2, eps=0.1),
+        sample((3, 4), (4,), None, centered=False),
+    ),
+)
+def group_norm(
+    x: Any, weight: Any, bias: Any, /, groups: int = 1, eps: float = 1e-5, centered: bool = True
+) -> Any:
+    """Each image's groups of channels with mean 0 and variance 1, times weight, plus bias.
+
+    Args:
+        x: images (N, C, *spatial).
+        weight, bias: (C,), or None for ones and zeros.
+        groups: divides C; 1 with vectors (N, C) is layer normalisation.
+        eps: added to the (biased) variance.
+        centered: False divides by the root mean square instead.
+
+    >>> group_norm(np.array([[1.0, 3.0]]), None, None, eps=0.0)
+    array([[-1.,  1.]])
+    """
+    return kernels.group_norm(x, _vector(weight, x, 1), _vector(bias, x, 0), groups, eps, centered)
+
+
+@group_norm.rule
+def _(
+    g: Any, x: Any, weight: Any, mean: Any, rate: Any, groups: int, eps: float, centered: bool
+) -> Any:
+    if type(g) is np.ndarray:
+        return kernels.group_norm_grad(g, x, _vector(weight, x, 1), mean, rate, centered)
+    axes, shape = _over_channels(x)
+    apart = np.reshape(x, (x.shape[0], groups, -1))
+    if centered:
+        apart = apart - np.mean(apart, axis=2, keepdims=True)
+    rate = 1 / np.sqrt(np.mean(apart * apart, axis=2, keepdims=True) + eps)
+    normal = apart * rate
+    scaled = g if weight is None else g * np.reshape(weight, shape)
+    scaled = np.reshape(scaled, apart.shape)
+    gx = scaled - normal * np.mean(scaled * normal, axis=2, keepdims=True)
+    if centered:
+        gx = gx - np.mean(scaled, axis=2, keepdims=True)
+    normal = np.reshape(normal, x.shape)
+    return np.reshape(gx * rate, x.shape), np.sum(g * normal, axis=axes), np.sum(g, axis=axes)

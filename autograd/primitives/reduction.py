@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from autograd import kernels
 from autograd._primitive import Primitive, attach, implements, plain, primitive, sample
 from autograd._tensor import as_tensor
 from autograd.primitives import ufuncs
@@ -285,39 +286,61 @@ def _(g: Any, x: Any, y: Any, axis: Axis, keepdims: bool) -> Any:
 ufuncs.REDUCTIONS[np.logaddexp] = logsumexp.call
 
 
-@primitive(batched=True, samples=STABLE)
+# Up to so many elements, the kernels would do what is written here.
+SMALL = 1 << 10
+
+
+def _softmax(x: Any, axis: int, log: bool) -> Any:
+    if (
+        type(x) is np.ndarray
+        and x.size > SMALL
+        and axis in (-1, x.ndim - 1)
+        and x.dtype.kind == "f"
+    ):
+        return kernels.softmax(x, log)
+    shifted, _ = _shifted(x, axis)
+    powers = np.exp(shifted)
+    total = np.add.reduce(powers, axis=axis, keepdims=True)
+    return shifted - np.log(total) if log else powers / total
+
+
+def _softmax_grad(g: Any, y: Any, axis: int, log: bool) -> Any:
+    (last,) = negative_axes(axis, y.ndim)
+    if type(g) is np.ndarray and g.size > SMALL and last == -1 and g.shape == y.shape:
+        return kernels.softmax_grad(g, y, log)
+    if log:
+        return g - np.exp(y) * np.sum(g, axis=last, keepdims=True)
+    return y * (g - np.sum(g * y, axis=last, keepdims=True))
+
+
+@primitive(batched=True, samples=(*STABLE, sample((35, 40))))
 def log_softmax(x: Any, /, axis: int = -1) -> Any:
     """x - logsumexp(x) along an axis, without overflow.
 
     >>> log_softmax(np.array([0.0, 0.0])).round(4)
     array([-0.6931, -0.6931])
     """
-    shifted, _ = _shifted(x, axis)
-    return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
+    return _softmax(x, axis, True)
 
 
 @log_softmax.rule
 def _(g: Any, y: Any, axis: int) -> Any:
-    (last,) = negative_axes(axis, y.ndim)
-    return g - np.exp(y) * np.sum(g, axis=last, keepdims=True)
+    return _softmax_grad(g, y, axis, True)
 
 
-@primitive(batched=True, samples=STABLE)
+@primitive(batched=True, samples=(*STABLE, sample((35, 40))))
 def softmax(x: Any, /, axis: int = -1) -> Any:
     """exp(x) / sum(exp(x)) along an axis, without overflow.
 
     >>> softmax(np.array([0.0, 0.0, -1000.0]))
     array([0.5, 0.5, 0. ])
     """
-    shifted, _ = _shifted(x, axis)
-    powers = np.exp(shifted)
-    return powers / np.add.reduce(powers, axis=axis, keepdims=True)
+    return _softmax(x, axis, False)
 
 
 @softmax.rule
 def _(g: Any, y: Any, axis: int) -> Any:
-    (last,) = negative_axes(axis, y.ndim)
-    return y * (g - np.sum(g * y, axis=last, keepdims=True))
+    return _softmax_grad(g, y, axis, False)
 
 
 for _primitive in (logsumexp, log_softmax, softmax):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
 
 _batch_norm = networks.batch_norm.call
 _channel_scale = networks.channel_scale.call
+_group_norm = networks.group_norm.call
 
 
 def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
@@ -142,11 +144,7 @@ def layer_norm(
     """
     x = as_tensor(input if weight is None else like(input, weight))
     axes = _last_axes(x, normalized_shape, "layer_norm")
-    _, centered, variance = _moments(x, axes)
-    out = centered * (1 / np.sqrt(variance + eps))
-    if weight is not None:
-        out = out * weight
-    return out if bias is None else out + bias
+    return _over_last(x, axes, weight, bias, eps, True)
 
 
 def rms_norm(
@@ -164,8 +162,25 @@ def rms_norm(
     axes = _last_axes(x, normalized_shape, "rms_norm")
     if eps is None:
         eps = float(np.finfo(x.dtype).eps)
-    out = x * (1 / np.sqrt(np.mean(x * x, axis=axes, keepdims=True) + eps))
-    return out if weight is None else out * weight
+    return _over_last(x, axes, weight, None, eps, False)
+
+
+def _over_last(
+    x: Tensor, axes: tuple[int, ...], weight: Any, bias: Any, eps: float, centered: bool
+) -> Tensor:
+    """The last axes normalised together."""
+    length = prod(x.shape[axes[0] :])
+    rows = x if x.ndim == 2 and len(axes) == 1 else x.reshape(x.size // max(length, 1), length)
+    out = _grouped(rows, weight, bias, 1, eps, centered)
+    return out if rows is x else out.reshape(x.shape)
+
+
+def _grouped(
+    x: Tensor, weight: Any, bias: Any, groups: int, eps: float, centered: bool = True
+) -> Tensor:
+    """Each of the groups of channels of (N, C, …) normalised, times weight, plus bias."""
+    x, weight, bias = _alike(x if x.dtype.kind == "f" else as_tensor(x, float), weight, bias)
+    return _group_norm(x, weight, bias, groups, eps, centered) if x.size else x * 1
 
 
 def _last_axes(x: Tensor, normalized_shape: Sequence[int], name: str) -> tuple[int, ...]:
@@ -201,19 +216,11 @@ def group_norm(
             f"Expected number of channels in input to be divisible by num_groups, but got input "
             f"of shape {x.shape} and num_groups={num_groups}"
         )
-    grouped = x.reshape(n, num_groups, -1)
-    if grouped.shape[-1] == 1 and n * num_groups == 1:
+    if n * num_groups == 1 == x.size:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {x.shape}"
         )
-    _, centered, variance = _moments(grouped, (-1,))
-    out = (centered * (1 / np.sqrt(variance + eps))).reshape(x.shape)
-    if weight is None and bias is None:
-        return out
-    shape = (1, -1) + (1,) * (x.ndim - 2)
-    if weight is not None:
-        out = out * as_tensor(weight).reshape(shape)
-    return out if bias is None else out + as_tensor(bias).reshape(shape)
+    return _grouped(x, weight, bias, num_groups, eps)
 
 
 def instance_norm(
@@ -243,14 +250,12 @@ def instance_norm(
         raise ValueError(
             f"Expected more than 1 spatial element when training, got input size {x.shape}"
         )
-    shape = (1, -1) + (1,) * (x.ndim - 2)
-    mean, centered, variance = _moments(x, tuple(range(2, x.ndim)))
+    axes = tuple(range(2, x.ndim))
     if running_mean is not None:
-        _update(running_mean, mean.data.reshape(x.shape[:2]).mean(0), momentum)
+        _update(running_mean, x.data.mean(axes).mean(0), momentum)
     if running_var is not None:
-        unbiased = variance.data.reshape(x.shape[:2]).mean(0) * (count / (count - 1))
-        _update(running_var, unbiased, momentum)
-    return _affine(centered, 1 / np.sqrt(variance + eps), weight, bias, shape)
+        _update(running_var, x.data.var(axes, ddof=1).mean(0), momentum)
+    return _grouped(x, weight, bias, x.shape[1], eps)
 
 
 def local_response_norm(

@@ -1,17 +1,17 @@
-"""Softmax and cross-entropy of float32 logits, row by row, with an exponential that vectorises."""
+"""Softmax, alone and with cross-entropy, row by row."""
 
 from __future__ import annotations
 
-from math import exp, isfinite, log
+from math import isfinite, log
 from typing import Any
 
 import numba
 import numpy as np
 
-from autograd.kernels._numba import compiled, parallel, prange, serves
+from autograd.kernels._numba import compiled, functions, parallel, prange, serves
 from autograd.kernels._threads import thread_count
 
-__all__ = ["cross_entropy", "cross_entropy_grad"]
+__all__ = ["cross_entropy", "cross_entropy_grad", "softmax", "softmax_grad"]
 
 # From this many logits on, a second thread is worth the trouble of waking it.
 _SHARED = 1 << 13
@@ -19,7 +19,7 @@ _SHARED = 1 << 13
 
 def cross_entropy(x: Any, target: Any) -> Any:
     """See :func:`autograd.kernels.losses.cross_entropy`."""
-    if x.dtype.char != "f" or not serves(x):
+    if not serves(x):
         return NotImplemented
     count = len(x)
     losses, sums = np.empty(count, x.dtype), np.empty(count, x.dtype)
@@ -34,7 +34,7 @@ def cross_entropy(x: Any, target: Any) -> Any:
 
 def cross_entropy_grad(powers: Any, sums: Any, target: Any, g: Any) -> Any:
     """See :func:`autograd.kernels.losses.cross_entropy_grad`."""
-    if powers.dtype.char != "f" or not serves(powers, sums):
+    if not serves(powers, sums):
         return NotImplemented
     gx = np.empty(powers.shape, powers.dtype)
     g = np.ascontiguousarray(g, powers.dtype).reshape(-1)
@@ -46,38 +46,22 @@ def cross_entropy_grad(powers: Any, sums: Any, target: Any, g: Any) -> Any:
     return gx
 
 
-# Sums keep their order: the reduction of the exponent's argument is exact only as it is written.
-_exact = numba.njit(
-    fastmath={"contract", "nsz"}, error_model="numpy", cache=True, nogil=True, inline="never"
-)
-
-
-@_exact
-def _powers(row, peak, out):
-    """out = exp(row - peak) for row ≤ peak; the polynomial is that of the Cephes library."""
-    one = np.float32(1)
-    least = np.float32(-87.33)
-    for j in range(len(row)):
-        x = row[j] - peak
-        n = np.int32((x if x > least else least) * np.float32(1.44269504) - np.float32(0.5))
-        whole = np.float32(n)
-        r = x - whole * np.float32(0.693359375) - whole * np.float32(-2.12194440e-4)
-        p = np.float32(1.9875691500e-4)
-        p = p * r + np.float32(1.3981999507e-3)
-        p = p * r + np.float32(8.3334519073e-3)
-        p = p * r + np.float32(4.1665795894e-2)
-        p = p * r + np.float32(1.6666665459e-1)
-        p = p * r + np.float32(5.0000001201e-1)
-        p = (p * (r * r) + r) + one
-        power = np.int32((n + np.int32(127)) << np.int32(23)).view(np.float32)
-        out[j] = np.float32(0) if x < least else p * power
+_exp = functions.exp
 
 
 @compiled
-def _sum(row):
-    total = np.float32(0)
-    for j in range(len(row)):
-        total += row[j]
+def _exponentials(x, peak, out):
+    """out = exp(x - peak); their sum, for which short rows better have a loop of its own."""
+    for j in range(len(x)):
+        out[j] = _exp(x[j] - peak)
+    return _total(out)
+
+
+@compiled
+def _total(a):
+    total = a.dtype.type(0)
+    for j in range(len(a)):
+        total += a[j]
     return total
 
 
@@ -98,7 +82,13 @@ def _largest(row, lanes):
     return peak
 
 
-# Not to be reordered either: log(sum) + peak would lose the small losses beside large logits.
+@compiled
+def _shift(peak, x):
+    """The maximum, or 0 where it is infinite."""
+    return peak if isfinite(peak) else x.dtype.type(0)
+
+
+# Not to be reordered: log(sum) + peak would lose the small losses beside large logits.
 _ordered = numba.njit(fastmath={"contract", "nsz"}, error_model="numpy", cache=True, nogil=True)
 
 
@@ -107,14 +97,8 @@ def _forward(x, target, losses, powers, sums, first, last):
     lanes = np.empty(8, x.dtype)
     for i in range(first, last):
         row, out = x[i], powers[i]
-        peak = _largest(row, lanes)
-        if isfinite(peak):
-            _powers(row, peak, out)
-        else:
-            peak = x.dtype.type(0)
-            for j in range(len(row)):
-                out[j] = exp(row[j])
-        sums[i] = _sum(out)
+        peak = _shift(_largest(row, lanes), x)
+        sums[i] = _exponentials(row, peak, out)
         losses[i] = log(sums[i]) - (row[target[i]] - peak)
 
 
@@ -141,3 +125,85 @@ def _backward_shared(powers, sums, target, g, gx, threads):
     for i in prange(threads):
         first, last = len(gx) * i // threads, len(gx) * (i + 1) // threads
         _backward(powers, sums, target, g, gx, first, last)
+
+
+# -------------------------------------------------------------------------------------- softmax
+
+
+def _rows(x: Any) -> Any:
+    return x.reshape(-1, x.shape[-1])
+
+
+def softmax(x: Any, log: bool = False) -> Any:
+    """See :func:`autograd.kernels.losses.softmax`."""
+    if not serves(x) or not x.size:
+        return NotImplemented
+    y = np.empty(x.shape, x.dtype)
+    _softmax(_rows(x), log, _rows(y), thread_count() if x.size >= _SHARED else 1)
+    return y
+
+
+def softmax_grad(g: Any, y: Any, log: bool = False) -> Any:
+    """See :func:`autograd.kernels.losses.softmax_grad`."""
+    if not serves(g, y) or not g.size:
+        return NotImplemented
+    gx = np.empty(g.shape, g.dtype)
+    _softmax_grad(_rows(g), _rows(y), log, _rows(gx), thread_count() if g.size >= _SHARED else 1)
+    return gx
+
+
+@compiled
+def _dot(a, b):
+    total = a.dtype.type(0)
+    for j in range(len(a)):
+        total += a[j] * b[j]
+    return total
+
+
+@_ordered
+def _less(row, peak, logarithm, out):
+    """out = (row - peak) - logarithm; their sum would lose small logarithms beside large peaks."""
+    for j in range(len(row)):
+        out[j] = (row[j] - peak) - logarithm
+
+
+@compiled
+def _times(row, factor):
+    for j in range(len(row)):
+        row[j] *= factor
+
+
+@parallel
+def _softmax(x, log, y, threads):
+    for t in prange(threads):
+        lanes = np.empty(8, x.dtype)
+        for i in range(len(x) * t // threads, len(x) * (t + 1) // threads):
+            row, out = x[i], y[i]
+            peak = _shift(_largest(row, lanes), x)
+            total = _exponentials(row, peak, out)
+            if log:
+                _less(row, peak, np.log(total), out)
+            else:
+                _times(out, 1 / total)
+
+
+@compiled
+def _softmax_slope(g, y, dot, out):
+    for j in range(len(g)):
+        out[j] = (g[j] - dot) * y[j]
+
+
+@compiled
+def _log_softmax_slope(g, y, total, out):
+    for j in range(len(g)):
+        out[j] = g[j] - _exp(y[j]) * total
+
+
+@parallel
+def _softmax_grad(g, y, log, gx, threads):
+    for t in prange(threads):
+        for i in range(len(g) * t // threads, len(g) * (t + 1) // threads):
+            if log:
+                _log_softmax_slope(g[i], y[i], _total(g[i]), gx[i])
+            else:
+                _softmax_slope(g[i], y[i], _dot(g[i], y[i]), gx[i])

@@ -69,3 +69,21 @@ def test_infinite_logits() -> None:
         hopeless = np.full((2, 3), -np.inf, np.float32)
         assert np.isnan(kernels.cross_entropy(hopeless, np.array([0, 1]))[0]).all()
         assert np.isnan(kernels.cross_entropy(x * np.nan, np.array([0, 1]))[0]).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (7, 20), (900, 300)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softmax_and_its_gradient(shape: tuple[int, int], dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, g = (rng.standard_normal((2, *shape)) * 5).astype(dtype)
+    target = np.zeros(len(x), np.int64)
+    losses, share = defined(x, target)
+    tolerance = 1e-10 if dtype == np.float64 else 1e-4
+    y, z = kernels.softmax(x), kernels.softmax(x, log=True)
+    np.testing.assert_allclose(y, share, rtol=tolerance)
+    np.testing.assert_allclose(z, np.log(share), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(-z[:, 0], losses, rtol=tolerance, atol=tolerance)
+    of_y = share * (g - (g * share).sum(1, keepdims=True))
+    of_z = g - share * g.sum(1, keepdims=True, dtype=np.float64)
+    np.testing.assert_allclose(kernels.softmax_grad(g, y), of_y, atol=tolerance)
+    np.testing.assert_allclose(kernels.softmax_grad(g, z, log=True), of_z, atol=10 * tolerance)

@@ -85,3 +85,37 @@ def test_any_layout() -> None:
     one = np.ones(3)
     np.testing.assert_allclose(kernels.channel_scale(x, mean, one, one).mean((0, 2, 3)), one)
     np.testing.assert_allclose(kernels.channel_dots(x, x, mean)[1], variance * 4 * 30)
+
+
+@pytest.mark.parametrize("centered", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_group_norm_and_its_gradients(
+    shape: tuple[int, ...], groups: int, dtype: Any, centered: bool
+) -> None:
+    if shape[1] % groups:
+        pytest.skip("groups of one size")
+    x, g = drawn(shape, dtype, 3.0), drawn(shape, dtype)[::-1].copy()
+    weight, bias = drawn((2, shape[1]), dtype)
+    wide = x.astype(np.float64).reshape(shape[0], groups, -1)
+    center = wide.mean(2, keepdims=True) * centered
+    scale = 1 / np.sqrt(((wide - center) ** 2).mean(2, keepdims=True) + 0.1)
+    normal = (wide - center) * scale
+    y, mean, rate = kernels.group_norm(x, weight, bias, groups, 0.1, centered)
+    tolerance = {"rtol": 1e-10 if dtype == np.float64 else 2e-4, "atol": 1e-10}
+    tolerance["atol"] = tolerance["rtol"]
+    expected = normal.reshape(shape) * spread(weight, x) + spread(bias, x)
+    np.testing.assert_allclose(y, expected, **tolerance)
+    np.testing.assert_allclose(mean, center[..., 0], **tolerance)
+    np.testing.assert_allclose(rate, scale[..., 0], **tolerance)
+    gx, of_weight, of_bias = kernels.group_norm_grad(g, x, weight, mean, rate, centered)
+    given = (g * spread(weight, x)).astype(np.float64).reshape(wide.shape)
+    inner = given - normal * (given * normal).mean(2, keepdims=True)
+    inner -= given.mean(2, keepdims=True) * centered
+    tolerance["atol"] *= np.sqrt(x.size / shape[1])
+    np.testing.assert_allclose(gx, (inner * scale).reshape(shape), **tolerance)
+    dots = (g * normal.reshape(shape)).sum(axes_of(x))
+    np.testing.assert_allclose(of_weight, dots, **tolerance)
+    np.testing.assert_allclose(of_bias, g.sum(axes_of(x), np.float64), **tolerance)
+    assert y.dtype == gx.dtype == of_weight.dtype == of_bias.dtype == dtype

@@ -1,4 +1,4 @@
-"""The compiled cross-entropy does what the NumPy one does."""
+"""The compiled softmax and cross-entropy do what the NumPy ones do."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ forward = plain.cross_entropy.__wrapped__  # type: ignore[attr-defined]
 backward = plain.cross_entropy_grad.__wrapped__  # type: ignore[attr-defined]
 
 
+DTYPES = st.sampled_from([np.float32, np.float64])
+
+
 @settings(deadline=None)
 @given(
     count=st.integers(1, 200),
@@ -27,18 +30,54 @@ backward = plain.cross_entropy_grad.__wrapped__  # type: ignore[attr-defined]
     shared=st.booleans(),
     spread=st.sampled_from([0.1, 5.0, 500.0]),
     kind=st.sampled_from([np.int64, np.int32, np.uint8]),
+    dtype=DTYPES,
 )
-def test_cross_entropy(count: int, classes: int, shared: bool, spread: float, kind: type) -> None:
+def test_cross_entropy(
+    count: int, classes: int, shared: bool, spread: float, kind: type, dtype: type
+) -> None:
     rng = np.random.default_rng(count * classes)
-    x = (rng.standard_normal((count, classes)) * spread).astype(np.float32)
+    x = (rng.standard_normal((count, classes)) * spread).astype(dtype)
     target = rng.integers(0, classes, count).astype(kind)
     expected, powers, sums = forward(x, target)
     found, own_powers, own_sums = compiled.cross_entropy(x, target)
     np.testing.assert_allclose(found, expected, rtol=2e-6, atol=2e-6)
     np.testing.assert_allclose(own_powers, powers, rtol=1e-6, atol=1e-37)
-    g = np.float32(0.5) if shared else rng.standard_normal(count).astype(np.float32)
+    assert found.dtype == dtype
+    g = dtype(0.5) if shared else rng.standard_normal(count).astype(dtype)
     gx = compiled.cross_entropy_grad(own_powers, own_sums, target, g)
     np.testing.assert_allclose(gx, backward(powers, sums, target, g), atol=1e-6)
+
+
+@settings(deadline=None)
+@given(
+    count=st.integers(1, 200),
+    classes=st.integers(1, 150),
+    spread=st.sampled_from([0.1, 5.0, 500.0]),
+    log=st.booleans(),
+    dtype=DTYPES,
+)
+def test_softmax(count: int, classes: int, spread: float, log: bool, dtype: type) -> None:
+    rng = np.random.default_rng(count * classes)
+    x, g = (rng.standard_normal((2, count, classes)) * spread).astype(dtype)
+    tolerance = 16 * float(np.finfo(dtype).eps)
+    expected = plain.softmax.__wrapped__(x, log)  # type: ignore[attr-defined]
+    found = compiled.softmax(x, log)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+    gx = plain.softmax_grad.__wrapped__(g, expected, log)  # type: ignore[attr-defined]
+    scale = tolerance * spread * np.sqrt(classes)
+    np.testing.assert_allclose(
+        compiled.softmax_grad(g, expected, log), gx, rtol=tolerance, atol=scale
+    )
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_softmax_of_infinite_values_and_nan(log: bool) -> None:
+    x = np.zeros((5, 20))
+    x[0, 3], x[1, 3], x[2, 3], x[3] = -np.inf, np.inf, np.nan, -np.inf
+    with np.errstate(all="ignore"):
+        expected = plain.softmax.__wrapped__(x, log)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(compiled.softmax(x, log), expected, rtol=1e-12)
 
 
 def test_infinite_logits_and_nan() -> None:
@@ -53,6 +92,7 @@ def test_infinite_logits_and_nan() -> None:
 def test_what_it_leaves_to_numpy() -> None:
     x = np.ones((3, 4))
     target = np.zeros(3, np.int64)
-    assert compiled.cross_entropy(x, target) is NotImplemented
-    assert compiled.cross_entropy(x.astype(np.float32)[:, ::2], target) is NotImplemented
-    assert compiled.cross_entropy_grad(x, x[:, 0], target, 1.0) is NotImplemented
+    assert compiled.cross_entropy(x[:, ::2], target) is NotImplemented
+    assert compiled.cross_entropy_grad(x.T, x[:, 0], target, 1.0) is NotImplemented
+    assert compiled.softmax(x.astype(np.float16)) is NotImplemented
+    assert compiled.softmax_grad(x, x.astype(np.float32)) is NotImplemented
