@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from autograd.kernels import winograd
-from autograd.kernels._rows import axes_of, batches
+from autograd.kernels._bands import Bands, Layout, Piece, layout
+from autograd.kernels._rows import Axis, axes_of, batches
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import (
     hold_back_blas,
@@ -203,42 +204,20 @@ def conv_weight_grad(
             w[i] = winograd.correlate_weight_grad(g[:, outs], x[:, cells], before)
         if np.isfinite(w).all():
             return w.reshape(groups * filters, channels, *kernel)
-    # BLAS prefers the long axis first; but what is large takes long to transpose.
-    transposed = depth > filters and depth * filters < _TRANSPOSED
-    sums: list[Array] = []
-
-    def work(shares: list[_Share]) -> None:
-        total = np.zeros(
-            (groups, depth, filters) if transposed else (groups, filters, depth), dtype
-        )
-        total = total.swapaxes(1, 2) if transposed else total
-        for share in shares:
-            add(share, total)
-        sums.append(total)
-
-    def add(share: _Share, total: Array) -> None:
-        part = share.of(g)
-        starts = [before[0] - share.first * stride[0], *before[1:]]
-        axes = axes_of(x.shape[2:], part.shape[2:], kernel, stride, starts, dilation)
-        term = np.empty_like(total)
-        for images, rows in batches(len(part), x.shape[1], axes, dtype):
-            rows.load(x[share.images][images])
-            cotangent = rows.spread(part[images]).reshape(groups, filters, -1)
-            for at, cols in rows.columns():
-                cols = cols.reshape(groups, depth, -1).swapaxes(1, 2)
-                np.matmul(cotangent[..., at], cols, out=term)
-                np.add(total, term, out=total)
-
     if not (g.size and x.size and depth):
         return np.zeros((groups * filters, channels, *kernel), dtype)
+    axes = axes_of(x.shape[2:], g.shape[2:], kernel, stride, before, dilation)
+    bands = _bands(w, axes, stride, dilation, g.shape)
     # Positions that belong to no window have cotangent 0. That is exact, unless they meet an inf or
     # a nan, which is found out below.
     with np.errstate(invalid="ignore"):
-        in_shares(work, _shares(g.shape, depth, filters, dtype.itemsize))
-        gw = sum(sums[1:], sums[0])
-    if gw.dtype.kind in "fc" and not np.isfinite(gw).all():
+        if bands is not None:
+            gw = _weigh_bands(g, x, w, bands, stride[0], before[0])
+        else:
+            gw = _weigh(g, x, w, stride, before, dilation)
+    if dtype.kind in "fc" and not np.isfinite(gw).all():
         return _weight_grad_by_tap(g, x, kernel, stride, padding, dilation, groups)
-    return np.ascontiguousarray(gw).reshape(groups * filters, channels, *kernel)
+    return gw.reshape(groups * filters, channels, *kernel)
 
 
 # ------------------------------------------------------------------------ im2col, as in textbooks
@@ -317,10 +296,15 @@ def _correlate(
     groups, filters, _, *kernel = w.shape
     if y.size == 0:
         return
-    if bias is not None:
-        bias = bias.reshape(-1, *[1] * len(kernel))
     if w.size == 0:
-        y[...] = 0 if bias is None else bias
+        y[...] = 0 if bias is None else bias.reshape(-1, *[1] * len(kernel))
+        return
+    if bias is not None:
+        bias = bias.reshape(groups, filters, 1)
+    axes = axes_of(x.shape[2:], y.shape[2:], kernel, stride, before, dilation)
+    bands = _bands(w, axes, stride, dilation, y.shape)
+    if bands is not None:
+        _correlate_bands(x, w, y, bands, stride[0], before[0], bias)
         return
     # Contiguous, because BLAS takes no views that run backwards.
     matrix = np.ascontiguousarray(w.reshape(groups, filters, -1), y.dtype)
@@ -343,13 +327,50 @@ def _correlate(
             rows.load(x[share.images][images])
             for at, cols in rows.columns():
                 np.matmul(matrix, cols.reshape(groups, matrix.shape[2], -1), out=out[..., at])
-            found = rows.windows(out.reshape(groups * filters, -1))
-            if bias is None:
-                part[images] = found
-            else:
-                np.add(found, bias, out=part[images])
+            if bias is not None:
+                np.add(out, bias, out=out)
+            part[images] = rows.windows(out.reshape(groups * filters, -1))
 
     in_shares(work, _shares(y.shape, matrix.shape[2], filters, y.itemsize))
+
+
+def _bands(w: Array, axes: list[Axis], stride: Ints, dilation: Ints, shape: Ints) -> Layout | None:
+    """How to compute outputs of a ``shape`` with ``w``, as in `_correlate`, by bands; None if those
+    do not serve."""
+    work = _multiplications(shape, w[0, 0].size, w.shape[1])
+    return layout(axes, stride[0], dilation[0], shape[0], w.shape, w.itemsize, _threads_for(work))
+
+
+def _correlate_bands(
+    x: Array,
+    w: Array,
+    y: Array,
+    plan: Layout,
+    stride: int,
+    before: int,
+    bias: Array | None,
+) -> None:
+    """`_correlate` by bands; ``stride`` and ``before`` are those of the first axis."""
+    groups, filters = w.shape[:2]
+    matrix = np.ascontiguousarray(w.swapaxes(2, 3), y.dtype).reshape(groups, 1, filters, -1)
+    x, y = _by_group(x, groups), _by_group(y, groups)
+
+    def work(pieces: list[Piece]) -> None:
+        for piece, bands in Bands.of_each(plan, pieces, y.dtype):
+            images, some, first, last = piece
+            columns = bands.load(x[images, some], first * stride - before)
+            out = np.empty((*columns.shape[:2], filters, bands.size), y.dtype)
+            np.matmul(matrix[some], columns, out=out[..., : columns.shape[3]])
+            if bias is not None:
+                np.add(out, bias[some, np.newaxis], out=out)
+            y[images, some, :, first:last] = bands.windows(out)
+
+    in_shares(work, plan.pieces)
+
+
+def _by_group(x: Array, groups: int) -> Array:
+    """``(N, groups * channels, ...)`` as ``(N, groups, channels, ...)``."""
+    return x.reshape(len(x), groups, x.shape[1] // groups, *x.shape[2:])
 
 
 def _correlate_pointwise(x: Array, matrix: Array, y: Array, bias: Array | None) -> None:
@@ -370,6 +391,60 @@ def _correlate_pointwise(x: Array, matrix: Array, y: Array, bias: Array | None) 
             outs[at] += bias.reshape(groups, filters, 1)
 
     in_threads(work, range(threads))
+
+
+def _weigh(g: Array, x: Array, w: Array, stride: Ints, before: Ints, dilation: Ints) -> Array:
+    """The weight gradient, in the shape and dtype of ``w`` as `_correlate` takes it."""
+    groups, filters, channels, *kernel = w.shape
+    depth = channels * math.prod(kernel)
+    # BLAS prefers the long axis first; but what is large takes long to transpose.
+    transposed = depth > filters and depth * filters < _TRANSPOSED
+    sums: list[Array] = []
+
+    def work(shares: list[_Share]) -> None:
+        total = np.zeros(
+            (groups, depth, filters) if transposed else (groups, filters, depth), w.dtype
+        )
+        total = total.swapaxes(1, 2) if transposed else total
+        for share in shares:
+            add(share, total)
+        sums.append(total)
+
+    def add(share: _Share, total: Array) -> None:
+        part = share.of(g)
+        starts = [before[0] - share.first * stride[0], *before[1:]]
+        axes = axes_of(x.shape[2:], part.shape[2:], kernel, stride, starts, dilation)
+        term = np.empty_like(total)
+        for images, rows in batches(len(part), x.shape[1], axes, w.dtype):
+            rows.load(x[share.images][images])
+            cotangent = rows.spread(part[images]).reshape(groups, filters, -1)
+            for at, cols in rows.columns():
+                cols = cols.reshape(groups, depth, -1).swapaxes(1, 2)
+                np.matmul(cotangent[..., at], cols, out=term)
+                np.add(total, term, out=total)
+
+    in_shares(work, _shares(g.shape, depth, filters, w.itemsize))
+    return np.ascontiguousarray(sum(sums[1:], sums[0])).reshape(w.shape)
+
+
+def _weigh_bands(g: Array, x: Array, w: Array, plan: Layout, stride: int, before: int) -> Array:
+    """`_weigh` by bands; ``stride`` and ``before`` are those of the first axis."""
+    groups, filters, channels, *kernel = w.shape
+    x, g = _by_group(x, groups), _by_group(g, groups)
+    sums: list[Array] = []
+
+    def work(pieces: list[Piece]) -> None:
+        total = np.zeros((groups, filters, w[0, 0].size), w.dtype)
+        for piece, bands in Bands.of_each(plan, pieces, w.dtype):
+            images, some, first, last = piece
+            columns = bands.load(x[images, some], first * stride - before)
+            cotangent = bands.spread(g[images, some, :, first:last])[..., : columns.shape[3]]
+            total[some] += np.matmul(cotangent, columns.swapaxes(2, 3)).sum(axis=1)
+        sums.append(total)
+
+    in_shares(work, plan.pieces)
+    gw = sum(sums[1:], sums[0]).reshape(groups, filters, kernel[0], channels, *kernel[1:])
+    return np.ascontiguousarray(gw.swapaxes(2, 3))
 
 
 class _Share(NamedTuple):
