@@ -25,14 +25,18 @@ from numpy.typing import DTypeLike
 from autograd.kernels._rows import Axis, FlatRows, prefers_innermost
 from autograd.kernels._windows import Array, Ints
 
-__all__ = ["Bands", "Layout", "Piece", "layout"]
+__all__ = ["Bands", "Layout", "Piece", "bands_pay", "layout"]
 
 # Bands are about this many numbers wide, if there are enough images, ...
 _WIDTH = 512
 # ... and never much narrower: that many products of narrow matrices cost more than the copies.
 _MIN_WIDTH = 200
+# They pay where copies count: with few filters, ...
+_MOST_FILTERS = 16
+# ... and where a band, of this many rows, stays in cache.
+_MOST_DEPTH = 256
 # What is worked on at once is about this large: Python is left behind, caches are not.
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 21
 # Rows of windows that are worked on at once, at least, per tap along the first axis.
 _MIN_ROWS = 2
 
@@ -65,6 +69,27 @@ class Layout(NamedTuple):
     pieces: list[Piece]
 
 
+def bands_pay(images: int, weight: Ints, out: Ints) -> bool:
+    """Whether a correlation by bands, undilated along the first axis, is faster than by flat rows.
+
+    Args:
+        images: how many.
+        weight: groups, filters and channels of a group, and the kernel.
+        out: spatial shape of the outputs.
+
+    >>> bands_pay(8, (64, 1, 1, 3, 3), (56, 56)), bands_pay(8, (1, 64, 32, 3, 3), (56, 56))
+    (True, False)
+    """
+    _, filters, channels, *kernel = weight
+    return (
+        len(kernel) > 1
+        and kernel[0] > 1
+        and filters <= _MOST_FILTERS
+        and channels * math.prod(kernel) <= _MOST_DEPTH
+        and images * math.prod(out[1:]) >= _MIN_WIDTH
+    )
+
+
 def layout(
     axes: list[Axis],
     stride: int,
@@ -86,12 +111,10 @@ def layout(
     """
     first, *others = axes
     groups, filters, channels = weight[:3]
-    if not others or first.kernel == 1 or dilation > 1:
+    if dilation > 1 or not bands_pay(images, weight, [a.out for a in axes]):
         return None
     innermost = prefers_innermost(others, images)
     width = math.prod(a.out if innermost else a.pitch for a in others)
-    if images * width < _MIN_WIDTH:
-        return None
     many = _even(images, max(1, round(_WIDTH / width)), 1)
     copies = math.prod(a.kernel for a in others) + math.prod(len(a.phases) for a in others)
     row = many * width * (channels * copies * stride + filters) * itemsize
@@ -132,11 +155,11 @@ class Bands:
     def __init__(self, plan: Layout, shape: tuple[int, int, int], dtype: DTypeLike) -> None:
         self.shape = shape
         images, groups, self._rows = shape
-        self._stride = plan.stride
+        self._kernel, self._stride = plan.kernel, plan.stride
         height = (self._rows - 1) * plan.stride + plan.kernel
         channels = groups, height, plan.channels
         self._flat = FlatRows(list(plan.axes), images, channels, dtype, plan.innermost, 0)
-        self._depth = plan.kernel * plan.channels * math.prod(a.kernel for a in plan.axes)
+        self._depth = plan.channels * math.prod(a.kernel for a in plan.axes)
         self._columns: Array | None = None
         self.size = self._flat.size
 
@@ -166,12 +189,11 @@ class Bands:
             places[:, :, low:high] = x[:, :, first + low : first + high][cells]
         ((_, columns),) = self._flat.columns()  # the same array each time
         if self._columns is None:
-            group, row, *_, column, number = columns.strides
-            self._columns = as_strided(
-                columns,
-                (columns.shape[0], self._rows, self._depth, columns.shape[-1]),
-                (group, row * self._stride, column, number),
-            )
+            columns = columns.reshape(*columns.shape[:2], self._depth, -1)
+            group, row, column, number = columns.strides
+            shape = (len(columns), self._rows, self._kernel * self._depth, columns.shape[3])
+            strides = (group, self._stride * row, column, number)
+            self._columns = as_strided(columns, shape, strides)
         return self._columns
 
     def spread(self, g: Array) -> Array:

@@ -253,14 +253,18 @@ def prefers_innermost(axes: Sequence[Axis], images: int) -> bool:
 
 
 def batches(
-    count: int, channels: int, axes: list[Axis], dtype: DTypeLike, added: bool = False
+    count: int,
+    channels: tuple[int, ...],
+    axes: list[Axis],
+    dtype: DTypeLike,
+    added: bool = False,
 ) -> Iterator[tuple[slice, FlatRows]]:
     """Flat rows for a few images at a time, about as many as fill one piece of columns.
 
     Args:
         added: whether columns are to be added up, rather than multiplied with.
     """
-    depth = channels * math.prod(a.kernel for a in axes)
+    depth = math.prod(channels) * math.prod(a.kernel for a in axes)
     plane = math.prod(a.pitch for a in axes)
     room = _ADDED_BYTES if added else _COLUMN_BYTES
     wanted = max(_MIN_COLUMNS, room // (depth * np.dtype(dtype).itemsize))
@@ -274,5 +278,5 @@ def batches(
     for start in range(0, count, most):
         images = min(most, count - start)
         if rows is None or rows.images != images:
-            rows = FlatRows(axes, images, (channels,), dtype, innermost, wanted)
+            rows = FlatRows(axes, images, channels, dtype, innermost, wanted)
         yield slice(start, start + images), rows
