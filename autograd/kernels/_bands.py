@@ -22,7 +22,7 @@ from typing import NamedTuple
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import DTypeLike
 
-from autograd.kernels._rows import Axis, FlatRows, prefers_innermost
+from autograd.kernels._rows import Axis, FlatRows, axes_of, prefers_innermost
 from autograd.kernels._windows import Array, Ints
 
 __all__ = ["Bands", "Layout", "Piece", "bands_pay", "layout"]
@@ -31,10 +31,10 @@ __all__ = ["Bands", "Layout", "Piece", "bands_pay", "layout"]
 _WIDTH = 512
 # ... and never much narrower: that many products of narrow matrices cost more than the copies.
 _MIN_WIDTH = 200
-# They pay where copies count: with few filters, ...
-_MOST_FILTERS = 16
-# ... and where a band, of this many rows, stays in cache.
-_MOST_DEPTH = 256
+# They pay where copies outweigh the results, with at least so many taps (of all channels) to each
+# filter, and the products do not outweigh both, with at most so many weights; all per group.
+_TAPS_PER_FILTER = 4
+_MOST_WEIGHTS = 1 << 12
 # What is worked on at once is about this large: Python is left behind, caches are not.
 _PIECE_BYTES = 1 << 21
 # Rows of windows that are worked on at once, at least, per tap along the first axis.
@@ -81,43 +81,46 @@ def bands_pay(images: int, weight: Ints, out: Ints) -> bool:
     (True, False)
     """
     _, filters, channels, *kernel = weight
+    depth = channels * math.prod(kernel)
     return (
         len(kernel) > 1
         and kernel[0] > 1
-        and filters <= _MOST_FILTERS
-        and channels * math.prod(kernel) <= _MOST_DEPTH
+        and _TAPS_PER_FILTER * filters <= depth
+        and filters * depth <= _MOST_WEIGHTS
         and images * math.prod(out[1:]) >= _MIN_WIDTH
     )
 
 
 def layout(
-    axes: list[Axis],
-    stride: int,
-    dilation: int,
     images: int,
     weight: Ints,
+    spatial: Ints,
+    out: Ints,
+    stride: Ints,
+    before: Ints,
+    dilation: Ints,
     itemsize: int,
     threads: int,
 ) -> Layout | None:
     """Plan a correlation by bands; None if they do not serve it.
 
     Args:
-        axes: all axes of the images.
-        stride, dilation: along the first axis.
         images: how many.
-        weight: groups, filters and channels of a group, and whatever follows.
+        weight: groups, filters and channels of a group, and the kernel.
+        spatial, out: shapes of inputs and outputs.
+        stride, before, dilation: per axis; window 0 starts at cell ``-before``.
         itemsize: bytes of a number.
         threads: how many shall have a piece.
     """
-    first, *others = axes
-    groups, filters, channels = weight[:3]
-    if dilation > 1 or not bands_pay(images, weight, [a.out for a in axes]):
+    if dilation[0] > 1 or not bands_pay(images, weight, out):
         return None
+    groups, filters, channels, *kernel = weight
+    first, *others = axes_of(spatial, out, kernel, stride, before, dilation)
     innermost = prefers_innermost(others, images)
     width = math.prod(a.out if innermost else a.pitch for a in others)
     many = _even(images, max(1, round(_WIDTH / width)), 1)
     copies = math.prod(a.kernel for a in others) + math.prod(len(a.phases) for a in others)
-    row = many * width * (channels * copies * stride + filters) * itemsize
+    row = many * width * (channels * copies * stride[0] + filters) * itemsize
     rows = _PIECE_BYTES // row
     if rows > first.out:
         some, few = first.out, _even(groups, rows // first.out, threads)
@@ -136,7 +139,7 @@ def layout(
         for g in range(0, groups, few)
         for r in range(0, first.out, some)
     ]
-    return Layout(tuple(others), first.kernel, stride, innermost, channels, pieces)
+    return Layout(tuple(others), first.kernel, stride[0], innermost, channels, pieces)
 
 
 def _even(count: int, wanted: int, least: int) -> int:

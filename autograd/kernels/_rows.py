@@ -102,6 +102,14 @@ def axes_of(
     return list(map(_axis, spatial, out, kernel, stride, before, dilation))
 
 
+@lru_cache(maxsize=64)
+def _images_first(channels: int, axes: int, images: int) -> list[int]:
+    """The order of so many axes of channels and others that puts one of the latter first."""
+    order = list(range(channels + axes))
+    order.insert(0, order.pop(channels + images))
+    return order
+
+
 class FlatRows:
     """A few images as flat zero-padded rows, and the column matrix that is read off them.
 
@@ -231,9 +239,8 @@ class FlatRows:
 
     def _images_first(self, flat: Array, shape: Ints) -> Array:
         channels = flat.shape[:-1]
-        axes = list(range(len(channels) + len(shape)))
-        axes.insert(0, axes.pop(len(channels) + self._images_axis))
-        return flat[..., : math.prod(shape)].reshape(*channels, *shape).transpose(axes)
+        order = _images_first(len(channels), len(shape), self._images_axis)
+        return flat[..., : math.prod(shape)].reshape(channels + tuple(shape)).transpose(order)
 
     def _pieces(self) -> Iterator[tuple[int, int]]:
         for start in range(0, self._length, self._span):

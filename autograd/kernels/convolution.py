@@ -213,8 +213,9 @@ def conv_weight_grad(
         return np.zeros((groups * filters, channels, *kernel), dtype)
     by_group, cells = _by_group(g, groups), _by_group(x, groups)
     threads = _threads_for(_multiplications(by_group.shape, depth))
-    axes = axes_of(x.shape[2:], g.shape[2:], kernel, stride, before, dilation)
-    bands = layout(axes, stride[0], dilation[0], len(x), w.shape, w.itemsize, threads)
+    bands = layout(
+        len(x), w.shape, x.shape[2:], g.shape[2:], stride, before, dilation, w.itemsize, threads
+    )
 
     def work(some: slice) -> None:
         _weigh(by_group[:, :, some], cells, w[:, some], stride, before, dilation, 1)
@@ -224,7 +225,7 @@ def conv_weight_grad(
     with np.errstate(invalid="ignore"):
         if bands is not None:
             _weigh_bands(by_group, cells, w, bands, stride[0], before[0])
-        elif threads > 1 and _few(by_group.shape):
+        elif threads > 1 and _few(by_group.shape, 2):
             in_threads(work, _parts(filters, threads))
         else:
             _weigh(by_group, cells, w, stride, before, dilation, threads)
@@ -297,12 +298,14 @@ class _Results:
     Attributes:
         shape: of all results, ``(N, groups, filters, *out)``.
         dtype: of each.
+        alone: the array where all go, if it is only one.
     """
 
     def __init__(self, views: Sequence[tuple[Array, Ints]], out: Ints) -> None:
         """Views are ``(N, groups, filters, *cells)``, each with the window of its first cell."""
         view = views[0][0]
         self._views = views
+        self.alone = view if len(views) == 1 else None
         self.shape = (*view.shape[:2], len(views) * view.shape[2], *out)
         self.dtype = view.dtype
 
@@ -316,15 +319,22 @@ class _Results:
         ((view, starts),) = self._views
         return _Results([(view[:, :, filters], starts)], self.shape[3:])
 
-    @property
-    def alone(self) -> Array | None:
-        """The array where all go, if it is only one."""
-        return self._views[0][0] if len(self._views) == 1 else None
+    def write(
+        self, images: slice, groups: slice, first: int, found: Array, bias: Array | None = None
+    ) -> None:
+        """Put down ``found``, ``(images, groups, filters, rows, ...)``, from row ``first`` on.
 
-    def write(self, images: slice, groups: slice, first: int, found: Array) -> None:
-        """Put down ``found``, ``(images, groups, filters, rows, ...)``, from row ``first`` on."""
+        A ``bias`` for all groups, which fits ``found``, is added where all go to one array.
+        """
         last = first + found.shape[3]
-        blocks = np.split(found, len(self._views), axis=2) if len(self._views) > 1 else [found]
+        if self.alone is not None:
+            part = self.alone[images, groups, :, first:last]
+            if bias is None:
+                part[...] = found
+            else:
+                np.add(found, bias, out=part)
+            return
+        blocks = np.split(found, len(self._views), axis=2)
         for block, (view, (start, *others)) in zip(blocks, self._views, strict=True):
             low, high = max(first, start), min(last, start + view.shape[3])
             if low < high:
@@ -360,15 +370,14 @@ def _correlate(
     if not math.prod(y.shape):
         return
     if bias is not None:
-        bias = bias.reshape(groups, filters, 1)
+        bias = bias.reshape(groups, filters, *[1] * len(kernel))
     if w.size == 0:
-        y.fill(0 if bias is None else bias.reshape(groups, filters, *[1] * len(kernel)))
+        y.fill(0 if bias is None else bias)
         return
     x = _by_group(x, groups)
     out = y.shape[3:]
     threads = _threads_for(_multiplications(y.shape, w[0, 0].size))
-    axes = axes_of(x.shape[3:], out, kernel, stride, before, dilation)
-    bands = layout(axes, stride[0], dilation[0], len(x), w.shape, w.itemsize, threads)
+    bands = layout(len(x), w.shape, x.shape[3:], out, stride, before, dilation, w.itemsize, threads)
     if bands is not None:
         _correlate_bands(x, w, y, bands, stride[0], before[0], bias)
         return
@@ -389,12 +398,9 @@ def _correlate(
                 found = np.empty((*matrix.shape[:2], rows.size), y.dtype)
             rows.load(some[images])
             for at, cols in rows.columns():
-                product = found[..., at]
-                np.matmul(matrix, cols.reshape(groups, matrix.shape[2], -1), out=product)
-                if bias is not None:
-                    np.add(product, bias, out=product)
+                np.matmul(matrix, cols.reshape(groups, matrix.shape[2], -1), out=found[..., at])
             these = slice(share.images.start + images.start, share.images.start + images.stop)
-            y.write(these, slice(None), share.first, rows.windows(found))
+            y.write(these, slice(None), share.first, rows.windows(found), bias)
 
     def work(shares: list[_Share]) -> None:
         for share in shares:
@@ -405,7 +411,7 @@ def _correlate(
         for share in _shares(y.shape, y.dtype.itemsize, 1):
             correlate(share, matrix[:, some], y.of(some), added)
 
-    if threads > 1 and y.alone is not None and _few(y.shape):
+    if threads > 1 and y.alone is not None and _few(y.shape, 8):
         in_threads(work_on_filters, _parts(filters, threads))
     else:
         in_shares(work, _shares(y.shape, y.dtype.itemsize, threads))
@@ -423,6 +429,8 @@ def _correlate_bands(
     """`_correlate` by bands; ``stride`` and ``before`` are those of the first axis."""
     groups, filters = w.shape[:2]
     matrix = np.ascontiguousarray(w.swapaxes(2, 3), y.dtype).reshape(groups, 1, filters, -1)
+    if bias is not None:
+        bias = bias.reshape(groups, 1, filters, 1)
 
     def work(pieces: list[Piece]) -> None:
         for piece, bands in Bands.of_each(plan, pieces, y.dtype):
@@ -430,8 +438,8 @@ def _correlate_bands(
             out = np.empty((*columns.shape[:2], filters, bands.size), y.dtype)
             product = out[..., : columns.shape[3]]
             np.matmul(matrix[piece.groups], columns, out=product)
-            if bias is not None:
-                np.add(product, bias[piece.groups, np.newaxis], out=product)
+            if bias is not None:  # while it is in cache, and in long rows
+                np.add(product, bias[piece.groups], out=product)
             y.write(piece.images, piece.groups, piece.first, bands.windows(out))
 
     in_shares(work, plan.pieces)
@@ -441,6 +449,7 @@ def _correlate_pointwise(
     x: Array, matrix: Array, y: _Results, bias: Array | None, threads: int
 ) -> None:
     """Write into ``y`` the correlation with one tap, straight from ``x``."""
+    groups, filters, _ = matrix.shape
     cells = x.reshape(*x.shape[:3], -1)
     positions = cells.shape[3]
     straight = y.alone is not None and y.alone.flags.c_contiguous
@@ -452,7 +461,7 @@ def _correlate_pointwise(
         at: Index = (part,) if by_image else (..., part)
         np.matmul(matrix, cells[at], out=outs[at])
         if bias is not None:
-            outs[at] += bias
+            outs[at] += bias.reshape(groups, filters, 1)
         if not straight and by_image:
             y.write(part, slice(None), 0, outs[part].reshape(-1, *y.shape[1:]))
 
@@ -620,11 +629,12 @@ def _parts(count: int, parts: int) -> list[slice]:
     return [slice(i, j) for i, j in pairwise(bounds) if i < j]
 
 
-def _few(shape: Ints) -> bool:
-    """Whether outputs of a ``shape``, ``(N, groups, filters, *out)``, are so few per filter that to
-    share out the filters is best: each thread then reads its part of the weight only."""
+def _few(shape: Ints, columns: int) -> bool:
+    """Whether outputs of a ``shape``, ``(N, groups, filters, *out)``, are so few that sharing out
+    the filters is best: each thread then reads its part of the weight only, but lays out all
+    columns, which cost so many times as much as the weight."""
     images, _, filters, *out = shape
-    return images * math.prod(out) < filters
+    return images * math.prod(out) * columns < filters
 
 
 def _multiplications(shape: Ints, depth: int) -> int:
