@@ -38,7 +38,7 @@ __all__ = [
 
 # Work below so many multiplications is not shared out over threads; to lay out a column costs about
 # as much as this many filters' multiplications with it.
-_SHARED = 1 << 24
+_SHARED = 1 << 25
 _COLUMN_COST = 16
 # A gradient of fewer weights than this is computed transposed.
 _TRANSPOSED = 1 << 16
