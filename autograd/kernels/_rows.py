@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ from numpy.typing import DTypeLike
 
 from autograd.kernels._windows import Array, Index, Ints, trailing
 
-__all__ = ["FlatRows", "axes_of", "batches"]
+__all__ = ["Axis", "FlatRows", "axes_of", "batches", "prefers_innermost"]
 
 # Columns are made in pieces of about this many bytes: small enough for the matrix product to read
 # them back from cache, large enough for it to run at full speed.
@@ -102,22 +102,36 @@ def axes_of(
     return list(map(_axis, spatial, out, kernel, stride, before, dilation))
 
 
+@lru_cache(maxsize=64)
+def _images_first(channels: int, axes: int, images: int) -> list[int]:
+    """The order of so many axes of channels and others that puts one of the latter first."""
+    order = list(range(channels + axes))
+    order.insert(0, order.pop(channels + images))
+    return order
+
+
 class FlatRows:
     """A few images as flat zero-padded rows, and the column matrix that is read off them.
 
-    Arrays here are ``(channels, ...)``, with all positions of all images flat on the last axis.
+    Arrays here are ``(*channels, ...)``, with all positions of all images flat on the last axis.
+
+    Attributes:
+        images: how many.
+        size: positions on the last axis.
+        cells: places of the rows that are not padding, viewed as images, and what cells of an image
+            they hold.
     """
 
     def __init__(
         self,
         axes: list[Axis],
         images: int,
-        channels: int,
+        channels: tuple[int, ...],
         dtype: DTypeLike,
         innermost: bool,
         at_once: int,
     ) -> None:
-        """``at_once`` is about how many columns a piece shall have."""
+        """``at_once`` is about how many columns a piece shall have; 0 for all of them."""
         n = len(axes)
         pitches, out = [a.pitch for a in axes], [a.out for a in axes]
         self.images = images
@@ -126,7 +140,7 @@ class FlatRows:
         if not innermost:
             steps[-1] = 1
         self._shape = shape
-        self._order = (n + 1, 0, *range(1, n + 1)) if innermost else (n, 0, *range(1, n), n + 1)
+        self._images_axis = n if innermost else n - 1
         self._windows = trailing(slice(0, a.out) for a in axes)
         self._spread: Array | None = None
         last = sum((a.out - 1 + a.reach) * step for a, step in zip(axes, steps, strict=True))
@@ -139,13 +153,15 @@ class FlatRows:
             self.size, self._length = images * math.prod(pitches), last - reach + 1
             self._windows_shape = shape
 
-        # The data, one row per channel and phase, and the places that are not padding.
+        # The data, one row per channel and phase.
         phases = list(itertools.product(*(a.phases for a in axes)))
         row = max(math.prod(shape), last + 1)
-        self._data = np.zeros((channels, len(phases), row), dtype)
-        self._cells = [
+        self._data = np.zeros((*channels, len(phases), row), dtype)
+        self.cells = [
             (
-                self._images_first(self._data[:, i], shape)[trailing(p.positions for p in phase)],
+                self._images_first(self._data[..., i, :], shape)[
+                    trailing(p.positions for p in phase)
+                ],
                 trailing(p.cells for p in phase),
             )
             for i, phase in enumerate(phases)
@@ -156,12 +172,14 @@ class FlatRows:
         if innermost:
             run, self._run_steps, self._span = [*out[:-1], out[-1] * images], steps[:-1], self.size
         else:
-            self._span = -(-self._length // max(1, round(self._length / at_once)))
+            count = max(1, round(self._length / at_once)) if at_once else 1
+            self._span = -(-self._length // count)
             run, self._run_steps = [self._span], []
-        self._columns = np.empty((channels, *kernel, *run), dtype)
+        self._columns = np.empty((*channels, *kernel, *run), dtype)
+        self._all = (slice(None),) * len(channels)
         self._taps = [
             (
-                self._columns[(slice(None), *(p.taps for p in phase))],
+                self._columns[(*self._all, *(p.taps for p in phase))],
                 i * row + sum(p.offset * step for p, step in zip(phase, steps, strict=True)),
                 [p.step * step for p, step in zip(phase, steps, strict=True)],
             )
@@ -170,33 +188,34 @@ class FlatRows:
         self._pointwise = kernel == [1] * n and pitches == out
 
     def load(self, x: Array) -> None:
-        """Lay out ``x``, ``(images, channels, *spatial)``."""
-        for places, cells in self._cells:
+        """Lay out ``x``, ``(images, *channels, *spatial)``."""
+        for places, cells in self.cells:
             places[...] = x[cells]
 
     def unload(self, x: Array) -> None:
         """Write back into ``x`` those of its cells that any window can read."""
-        for places, cells in self._cells:
+        for places, cells in self.cells:
             x[cells] = places
 
     def spread(self, g: Array) -> Array:
-        """Lay out ``g``, ``(images, channels, *out)``, by window, with 0 where no window is."""
+        """Lay out ``g``, ``(images, *channels, *out)``, by window, with 0 where no window is."""
         if self._spread is None:
-            self._spread = np.zeros((g.shape[1], self.size), self._data.dtype)
+            channels = g.shape[1 : g.ndim - len(self._windows) + 1]
+            self._spread = np.zeros((*channels, self.size), self._data.dtype)
         self.windows(self._spread)[...] = g
         return self._spread
 
     def windows(self, flat: Array) -> Array:
-        """View window positions, ``(channels, size)``, as ``(images, channels, *out)``."""
+        """View window positions, ``(*channels, size)``, as ``(images, *channels, *out)``."""
         return self._images_first(flat, self._windows_shape)[self._windows]
 
     def columns(self) -> Iterator[tuple[slice, Array]]:
-        """Column matrices ``(channels, *kernel, positions)``, each with the positions it is for.
+        """Column matrices ``(*channels, *kernel, positions)``, each with the positions it is for.
 
         Each is overwritten by the next.
         """
         if self._pointwise:
-            yield slice(0, self._length), self._data[:, 0, : self._length]  # rows are columns
+            yield slice(0, self._length), self._data[..., 0, : self._length]  # rows are columns
             return
         for start, count in self._pieces():
             for taps, first, steps in self._taps:
@@ -213,12 +232,15 @@ class FlatRows:
                 part = taps[..., :count]
                 runs = self._run(part.shape, first + start, steps)
                 # One tap after the other: runs of different taps overlap.
-                for tap in np.ndindex(part.shape[1 : 1 + len(steps)]):
-                    at: Index = (slice(None), *tap)
+                channels = len(self._all)
+                for tap in np.ndindex(part.shape[channels : channels + len(steps)]):
+                    at: Index = (*self._all, *tap)
                     np.add(runs[at], part[at], out=runs[at])
 
     def _images_first(self, flat: Array, shape: Ints) -> Array:
-        return flat[:, : math.prod(shape)].reshape(-1, *shape).transpose(self._order)
+        channels = flat.shape[:-1]
+        order = _images_first(len(channels), len(shape), self._images_axis)
+        return flat[..., : math.prod(shape)].reshape(channels + tuple(shape)).transpose(order)
 
     def _pieces(self) -> Iterator[tuple[int, int]]:
         for start in range(0, self._length, self._span):
@@ -227,29 +249,37 @@ class FlatRows:
     def _run(self, shape: tuple[int, ...], first: int, steps: list[int]) -> Array:
         """View of the data that starts at ``first`` and strides from tap to tap by ``steps``."""
         itemsize = self._data.itemsize
-        channel = math.prod(self._data.shape[1:])
-        strides = [itemsize * s for s in (channel, *steps, *self._run_steps, 1)]
+        channels = self._data.strides[:-2]
+        strides = [*channels, *(itemsize * s for s in (*steps, *self._run_steps, 1))]
         return np.ndarray(shape, self._data.dtype, self._data, itemsize * first, strides)
 
 
+def prefers_innermost(axes: Sequence[Axis], images: int) -> bool:
+    """Whether so many images had better stand innermost."""
+    return axes[-1].pitch > _WASTE * axes[-1].out and images >= _MIN_INNERMOST
+
+
 def batches(
-    count: int, channels: int, axes: list[Axis], dtype: DTypeLike, added: bool = False
+    count: int,
+    channels: tuple[int, ...],
+    axes: list[Axis],
+    dtype: DTypeLike,
+    added: bool = False,
 ) -> Iterator[tuple[slice, FlatRows]]:
     """Flat rows for a few images at a time, about as many as fill one piece of columns.
 
     Args:
         added: whether columns are to be added up, rather than multiplied with.
     """
-    depth = channels * math.prod(a.kernel for a in axes)
+    depth = math.prod(channels) * math.prod(a.kernel for a in axes)
     plane = math.prod(a.pitch for a in axes)
     room = _ADDED_BYTES if added else _COLUMN_BYTES
     wanted = max(_MIN_COLUMNS, room // (depth * np.dtype(dtype).itemsize))
     most = max(1, round(wanted / plane))
-    innermost = False
-    if axes[-1].pitch > _WASTE * axes[-1].out:
-        together = min(count, 2 * wanted // math.prod(a.out for a in axes))
-        if together >= _MIN_INNERMOST:
-            most, innermost = together, True
+    together = min(count, 2 * wanted // math.prod(a.out for a in axes))
+    innermost = prefers_innermost(axes, together)
+    if innermost:
+        most = together
     most = -(-count // -(-count // most))  # batches of equal size
     rows = None
     for start in range(0, count, most):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from autograd.kernels import winograd
+from autograd.kernels._bands import Bands, Layout, Piece, bands_pay, layout
 from autograd.kernels._rows import axes_of, batches
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import (
@@ -111,7 +112,7 @@ def conv(
     before = [b for b, _ in padding]
     if _serves_winograd(x, w, y, stride, dilation) and _by_winograd(x, w, y, before, bias):
         return y
-    _correlate(x, w, y, stride, before, dilation, bias)
+    _correlate(x, w, _Results.all_of(y, groups), stride, before, dilation, bias)
     return y
 
 
@@ -148,22 +149,27 @@ def conv_input_grad(
         g, w, gx, [2 - b for b in before], adjoint=True
     ):
         return gx
-    if _prefers_scatter(g, w, stride):
+    if _prefers_scatter(g, w, stride, dilation):
         _scatter(g, w, gx, stride, before, dilation)
         return gx
     # All cells whose padded index leaves the same remainder modulo the stride are reached by the
     # same taps, and their cotangent is an ordinary stride-1 correlation of g with those taps
     # reversed: nothing to scatter, and no product with the zeros of a stretched-out g.
-    w = w.swapaxes(1, 2)
-    residues = [
+    axes = [
         _residues(k, s, b, d)
         for k, s, b, d in zip(weight.shape[2:], stride, before, dilation, strict=True)
     ]
-    for parts in itertools.product(*residues):
+    if _prefers_together(g, w, stride, dilation):
+        _correlate_together(g, w, gx, axes, stride, before, dilation)
+        return gx
+    w = w.swapaxes(1, 2)
+    ones = [1] * len(axes)
+    for parts in itertools.product(*axes):
         cells = gx[trailing(slice(r.first, None, s) for r, s in zip(parts, stride, strict=True))]
         taps = w[trailing(r.taps for r in parts)]
-        ones = [1] * len(parts)
-        _correlate(g, taps, cells, ones, [r.before for r in parts], [r.dilation for r in parts])
+        results = _Results.all_of(cells, groups)
+        begin = [r.before for r in parts]
+        _correlate(g, taps, results, ones, begin, [r.dilation for r in parts])
     return gx
 
 
@@ -203,42 +209,29 @@ def conv_weight_grad(
             w[i] = winograd.correlate_weight_grad(g[:, outs], x[:, cells], before)
         if np.isfinite(w).all():
             return w.reshape(groups * filters, channels, *kernel)
-    # BLAS prefers the long axis first; but what is large takes long to transpose.
-    transposed = depth > filters and depth * filters < _TRANSPOSED
-    sums: list[Array] = []
-
-    def work(shares: list[_Share]) -> None:
-        total = np.zeros(
-            (groups, depth, filters) if transposed else (groups, filters, depth), dtype
-        )
-        total = total.swapaxes(1, 2) if transposed else total
-        for share in shares:
-            add(share, total)
-        sums.append(total)
-
-    def add(share: _Share, total: Array) -> None:
-        part = share.of(g)
-        starts = [before[0] - share.first * stride[0], *before[1:]]
-        axes = axes_of(x.shape[2:], part.shape[2:], kernel, stride, starts, dilation)
-        term = np.empty_like(total)
-        for images, rows in batches(len(part), x.shape[1], axes, dtype):
-            rows.load(x[share.images][images])
-            cotangent = rows.spread(part[images]).reshape(groups, filters, -1)
-            for at, cols in rows.columns():
-                cols = cols.reshape(groups, depth, -1).swapaxes(1, 2)
-                np.matmul(cotangent[..., at], cols, out=term)
-                np.add(total, term, out=total)
-
     if not (g.size and x.size and depth):
         return np.zeros((groups * filters, channels, *kernel), dtype)
+    by_group, cells = _by_group(g, groups), _by_group(x, groups)
+    threads = _threads_for(_multiplications(by_group.shape, depth))
+    bands = layout(
+        len(x), w.shape, x.shape[2:], g.shape[2:], stride, before, dilation, w.itemsize, threads
+    )
+
+    def work(some: slice) -> None:
+        _weigh(by_group[:, :, some], cells, w[:, some], stride, before, dilation, 1)
+
     # Positions that belong to no window have cotangent 0. That is exact, unless they meet an inf or
     # a nan, which is found out below.
     with np.errstate(invalid="ignore"):
-        in_shares(work, _shares(g.shape, depth, filters, dtype.itemsize))
-        gw = sum(sums[1:], sums[0])
-    if gw.dtype.kind in "fc" and not np.isfinite(gw).all():
+        if bands is not None:
+            _weigh_bands(by_group, cells, w, bands, stride[0], before[0])
+        elif threads > 1 and _few(by_group.shape, 2):
+            in_threads(work, _parts(filters, threads))
+        else:
+            _weigh(by_group, cells, w, stride, before, dilation, threads)
+    if dtype.kind in "fc" and not np.isfinite(w).all():
         return _weight_grad_by_tap(g, x, kernel, stride, padding, dilation, groups)
-    return np.ascontiguousarray(gw).reshape(groups * filters, channels, *kernel)
+    return w.reshape(groups * filters, channels, *kernel)
 
 
 # ------------------------------------------------------------------------ im2col, as in textbooks
@@ -299,77 +292,305 @@ def col2im(
 # ----------------------------------------------------------------------- what is done with them
 
 
+class _Results:
+    """Where the results of a correlation go: every so many filters to an array of their own.
+
+    Attributes:
+        shape: of all results, ``(N, groups, filters, *out)``.
+        dtype: of each.
+        alone: the array where all go, if it is only one.
+    """
+
+    def __init__(self, views: Sequence[tuple[Array, Ints]], out: Ints) -> None:
+        """Views are ``(N, groups, filters, *cells)``, each with the window of its first cell."""
+        view = views[0][0]
+        self._views = views
+        self.alone = view if len(views) == 1 else None
+        self.shape = (*view.shape[:2], len(views) * view.shape[2], *out)
+        self.dtype = view.dtype
+
+    @classmethod
+    def all_of(cls, y: Array, groups: int) -> _Results:
+        """All of ``y``, ``(N, groups * filters, *out)``."""
+        return cls([(_by_group(y, groups), [0] * (y.ndim - 2))], y.shape[2:])
+
+    def of(self, filters: slice) -> _Results:
+        """Those of some filters, where all go to one array."""
+        ((view, starts),) = self._views
+        return _Results([(view[:, :, filters], starts)], self.shape[3:])
+
+    def write(
+        self, images: slice, groups: slice, first: int, found: Array, bias: Array | None = None
+    ) -> None:
+        """Put down ``found``, ``(images, groups, filters, rows, ...)``, from row ``first`` on.
+
+        A ``bias`` for all groups, which fits ``found``, is added where all go to one array.
+        """
+        last = first + found.shape[3]
+        if self.alone is not None:
+            part = self.alone[images, groups, :, first:last]
+            if bias is None:
+                part[...] = found
+            else:
+                np.add(found, bias, out=part)
+            return
+        blocks = np.split(found, len(self._views), axis=2)
+        for block, (view, (start, *others)) in zip(blocks, self._views, strict=True):
+            low, high = max(first, start), min(last, start + view.shape[3])
+            if low < high:
+                ends = zip(others, view.shape[4:], strict=True)
+                kept = (slice(low - first, high - first), *(slice(i, i + n) for i, n in ends))
+                view[images, groups, :, low - start : high - start] = block[trailing(kept)]
+
+    def fill(self, values: Array | int) -> None:
+        for view, _ in self._views:
+            view[...] = values
+
+
+def _by_group(x: Array, groups: int) -> Array:
+    """``(N, groups * channels, ...)`` as ``(N, groups, channels, ...)``."""
+    return x.reshape(len(x), groups, x.shape[1] // groups, *x.shape[2:])
+
+
 def _correlate(
     x: Array,
     w: Array,
-    y: Array,
+    y: _Results,
     stride: Ints,
     before: Ints,
     dilation: Ints,
     bias: Array | None = None,
 ) -> None:
-    """Write into ``y`` (any strided view) the correlation of ``x``, read as 0 outside its bounds.
+    """Write into ``y`` the correlation of ``x``, read as 0 outside its bounds.
 
-    ``x`` is ``(N, groups * channels, *spatial)``, ``w`` ``(groups, filters, channels, *kernel)``
-    and ``y`` ``(N, groups * filters, *out)``; window 0 starts at cell ``-before``. ``bias``,
-    ``(groups * filters,)``, is added as the outputs are written.
+    ``x`` is ``(N, groups * channels, *spatial)``, ``w`` ``(groups, filters, channels, *kernel)``;
+    window 0 starts at cell ``-before``. ``bias``, ``(groups * filters,)``, is added to the outputs.
     """
     groups, filters, _, *kernel = w.shape
-    if y.size == 0:
+    if not math.prod(y.shape):
         return
     if bias is not None:
-        bias = bias.reshape(-1, *[1] * len(kernel))
+        bias = bias.reshape(groups, filters, *[1] * len(kernel))
     if w.size == 0:
-        y[...] = 0 if bias is None else bias
+        y.fill(0 if bias is None else bias)
+        return
+    x = _by_group(x, groups)
+    out = y.shape[3:]
+    threads = _threads_for(_multiplications(y.shape, w[0, 0].size))
+    bands = layout(len(x), w.shape, x.shape[3:], out, stride, before, dilation, w.itemsize, threads)
+    if bands is not None:
+        _correlate_bands(x, w, y, bands, stride[0], before[0], bias)
         return
     # Contiguous, because BLAS takes no views that run backwards.
     matrix = np.ascontiguousarray(w.reshape(groups, filters, -1), y.dtype)
     if _is_pointwise(x, w, y, stride, before):
-        _correlate_pointwise(x, matrix, y, bias)
+        _correlate_pointwise(x, matrix, y, bias, threads)
         return
+
+    def correlate(share: _Share, matrix: Array, y: _Results, bias: Array | None) -> None:
+        some = x[share.images]
+        starts = [before[0] - share.first * stride[0], *before[1:]]
+        rows_out = [share.last - share.first, *out[1:]]
+        axes = axes_of(x.shape[3:], rows_out, kernel, stride, starts, dilation)
+        found = np.empty((*matrix.shape[:2], 0), y.dtype)
+        for images, rows in batches(len(some), x.shape[1:3], axes, y.dtype):
+            if found.shape[2] != rows.size:
+                found = np.empty((*matrix.shape[:2], rows.size), y.dtype)
+            rows.load(some[images])
+            for at, cols in rows.columns():
+                np.matmul(matrix, cols.reshape(groups, matrix.shape[2], -1), out=found[..., at])
+            these = slice(share.images.start + images.start, share.images.start + images.stop)
+            y.write(these, slice(None), share.first, rows.windows(found), bias)
 
     def work(shares: list[_Share]) -> None:
         for share in shares:
-            correlate(share)
+            correlate(share, matrix, y, bias)
 
-    def correlate(share: _Share) -> None:
-        part = share.of(y)
-        starts = [before[0] - share.first * stride[0], *before[1:]]
-        axes = axes_of(x.shape[2:], part.shape[2:], kernel, stride, starts, dilation)
-        out = np.empty((groups, filters, 0), y.dtype)
-        for images, rows in batches(len(part), x.shape[1], axes, y.dtype):
-            if out.shape[2] != rows.size:
-                out = np.empty((groups, filters, rows.size), y.dtype)
-            rows.load(x[share.images][images])
-            for at, cols in rows.columns():
-                np.matmul(matrix, cols.reshape(groups, matrix.shape[2], -1), out=out[..., at])
-            found = rows.windows(out.reshape(groups * filters, -1))
-            if bias is None:
-                part[images] = found
-            else:
-                np.add(found, bias, out=part[images])
+    def work_on_filters(some: slice) -> None:
+        added = None if bias is None else bias[:, some]
+        for share in _shares(y.shape, y.dtype.itemsize, 1):
+            correlate(share, matrix[:, some], y.of(some), added)
 
-    in_shares(work, _shares(y.shape, matrix.shape[2], filters, y.itemsize))
+    if threads > 1 and y.alone is not None and _few(y.shape, 8):
+        in_threads(work_on_filters, _parts(filters, threads))
+    else:
+        in_shares(work, _shares(y.shape, y.dtype.itemsize, threads))
 
 
-def _correlate_pointwise(x: Array, matrix: Array, y: Array, bias: Array | None) -> None:
+def _correlate_bands(
+    x: Array,
+    w: Array,
+    y: _Results,
+    plan: Layout,
+    stride: int,
+    before: int,
+    bias: Array | None,
+) -> None:
+    """`_correlate` by bands; ``stride`` and ``before`` are those of the first axis."""
+    groups, filters = w.shape[:2]
+    matrix = np.ascontiguousarray(w.swapaxes(2, 3), y.dtype).reshape(groups, 1, filters, -1)
+    if bias is not None:
+        bias = bias.reshape(groups, 1, filters, 1)
+
+    def work(pieces: list[Piece]) -> None:
+        for piece, bands in Bands.of_each(plan, pieces, y.dtype):
+            columns = bands.load(x[piece.images, piece.groups], piece.first * stride - before)
+            out = np.empty((*columns.shape[:2], filters, bands.size), y.dtype)
+            product = out[..., : columns.shape[3]]
+            np.matmul(matrix[piece.groups], columns, out=product)
+            if bias is not None:  # while it is in cache, and in long rows
+                np.add(product, bias[piece.groups], out=product)
+            y.write(piece.images, piece.groups, piece.first, bands.windows(out))
+
+    in_shares(work, plan.pieces)
+
+
+def _correlate_pointwise(
+    x: Array, matrix: Array, y: _Results, bias: Array | None, threads: int
+) -> None:
     """Write into ``y`` the correlation with one tap, straight from ``x``."""
-    groups, filters, channels = matrix.shape
-    cells = x.reshape(len(x), groups, channels, -1)
-    outs = y.reshape(len(y), groups, filters, -1)
-    positions = outs.shape[3]
-    threads = _threads_for(y.size * (channels + _COLUMN_COST))
+    groups, filters, _ = matrix.shape
+    cells = x.reshape(*x.shape[:3], -1)
+    positions = cells.shape[3]
+    straight = y.alone is not None and y.alone.flags.c_contiguous
+    outs = y.alone if straight and y.alone is not None else np.empty(y.shape, y.dtype)
+    outs = outs.reshape(*y.shape[:3], positions)
     by_image = len(x) >= threads
 
-    def work(i: int) -> None:
-        count = len(x) if by_image else positions
-        part = slice(count * i // threads, count * (i + 1) // threads)
+    def work(part: slice) -> None:
         at: Index = (part,) if by_image else (..., part)
         np.matmul(matrix, cells[at], out=outs[at])
         if bias is not None:
             outs[at] += bias.reshape(groups, filters, 1)
+        if not straight and by_image:
+            y.write(part, slice(None), 0, outs[part].reshape(-1, *y.shape[1:]))
 
-    in_threads(work, range(threads))
+    in_threads(work, _parts(len(x) if by_image else positions, threads))
+    if not straight and not by_image:
+        y.write(slice(None), slice(None), 0, outs.reshape(y.shape))
+
+
+def _correlate_together(
+    g: Array,
+    w: Array,
+    gx: Array,
+    axes: list[list[_Residue]],
+    stride: Ints,
+    before: Ints,
+    dilation: Ints,
+) -> None:
+    """Write into ``gx`` the input gradient, as one correlation with the kernels of all residues.
+
+    ``g``, ``w`` and ``gx`` are as for `_scatter`. Window ``q`` gives the cells whose padded index
+    is ``q * stride`` and those up to the next one; taps that a residue does not have are 0.
+    """
+    groups, filters, channels, *kernel = w.shape
+    begin = [b // s for b, s in zip(before, stride, strict=True)]
+    taps = _taps_together(kernel, stride, dilation)
+    kernels = np.zeros((groups, *stride, channels, filters, *taps), w.dtype)
+    for tap in np.ndindex(*kernel):
+        steps = [divmod(t * d, s) for t, d, s in zip(tap, dilation, stride, strict=True)]
+        place = [n - 1 - q for n, (q, _) in zip(taps, steps, strict=True)]
+        at: Index = (slice(None), *(r for _, r in steps), slice(None), slice(None), *place)
+        kernels[at] = w[(..., *tap)].swapaxes(1, 2)
+    cells = _by_group(gx, groups)
+    views = [
+        (
+            cells[trailing(slice(r.first, None, s) for r, s in zip(parts, stride, strict=True))],
+            [r.window - q for r, q in zip(parts, begin, strict=True)],
+        )
+        for parts in itertools.product(*axes)
+    ]
+    out = [
+        (n - 1 + b) // s - q + 1
+        for n, b, s, q in zip(gx.shape[2:], before, stride, begin, strict=True)
+    ]
+    kernels = kernels.reshape(groups, -1, filters, *taps)
+    starts = [n - 1 - q for n, q in zip(taps, begin, strict=True)]
+    ones = [1] * len(taps)
+    _correlate(g, kernels, _Results(views, out), ones, starts, ones)
+
+
+def _taps_together(kernel: Ints, stride: Ints, dilation: Ints) -> list[int]:
+    return [(k - 1) * d // s + 1 for k, s, d in zip(kernel, stride, dilation, strict=True)]
+
+
+def _fills(kernel: Ints, stride: Ints, dilation: Ints) -> bool:
+    """Whether all residues have the same taps."""
+    taps = _taps_together(kernel, stride, dilation)
+    return math.prod(taps) * math.prod(stride) == math.prod(kernel)
+
+
+def _prefers_together(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
+    """Whether to correlate with the kernels of all residues at once: there are more products then,
+    but columns are laid out only once."""
+    _, _, channels, *kernel = w.shape
+    cells = math.prod(stride)
+    if cells == 1 or not g.size or not w.size:
+        return False
+    every = math.prod(_taps_together(kernel, stride, dilation))
+    products = math.prod(kernel) * (channels + _COLUMN_COST)
+    if every * (cells * channels + _COLUMN_COST) > products:
+        return False
+    # A tap that is not there must not meet an inf or a nan.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _fills(kernel, stride, dilation) or bool(np.isfinite(g.sum()))
+
+
+def _weigh(
+    g: Array, x: Array, gw: Array, stride: Ints, before: Ints, dilation: Ints, threads: int
+) -> None:
+    """Write into ``gw``, ``(groups, filters, channels, *kernel)``, the weight gradient."""
+    groups, filters, channels, *kernel = gw.shape
+    depth = channels * math.prod(kernel)
+    # BLAS prefers the long axis first; but what is large takes long to transpose.
+    transposed = depth > filters and depth * filters < _TRANSPOSED
+    sums: list[Array] = []
+
+    def work(shares: list[_Share]) -> None:
+        total = term = np.empty(
+            (groups, depth, filters) if transposed else (groups, filters, depth), gw.dtype
+        )
+        for share in shares:
+            part = share.of(g)
+            starts = [before[0] - share.first * stride[0], *before[1:]]
+            axes = axes_of(x.shape[3:], part.shape[3:], kernel, stride, starts, dilation)
+            for images, rows in batches(len(part), x.shape[1:3], axes, gw.dtype):
+                rows.load(x[share.images][images])
+                cotangent = rows.spread(part[images])
+                for at, cols in rows.columns():
+                    cols = cols.reshape(groups, depth, -1)
+                    if transposed:
+                        np.matmul(cols, cotangent[..., at].swapaxes(1, 2), out=term)
+                    else:
+                        np.matmul(cotangent[..., at], cols.swapaxes(1, 2), out=term)
+                    if term is total:
+                        term = np.empty_like(total)
+                    else:
+                        np.add(total, term, out=total)
+        sums.append(total.swapaxes(1, 2) if transposed else total)
+
+    in_shares(work, _shares(g.shape, gw.itemsize, threads))
+    gw[...] = sum(sums[1:], sums[0]).reshape(gw.shape)
+
+
+def _weigh_bands(g: Array, x: Array, gw: Array, plan: Layout, stride: int, before: int) -> None:
+    """`_weigh` by bands; ``stride`` and ``before`` are those of the first axis."""
+    groups, filters, channels, *kernel = gw.shape
+    sums: list[Array] = []
+
+    def work(pieces: list[Piece]) -> None:
+        total = np.zeros((groups, filters, gw[0, 0].size), gw.dtype)
+        for piece, bands in Bands.of_each(plan, pieces, gw.dtype):
+            images, some, first, last = piece
+            columns = bands.load(x[images, some], first * stride - before)
+            cotangent = bands.spread(g[images, some, :, first:last])[..., : columns.shape[3]]
+            total[some] += np.matmul(cotangent, columns.swapaxes(2, 3)).sum(axis=1)
+        sums.append(total)
+
+    in_shares(work, plan.pieces)
+    total = sum(sums[1:], sums[0]).reshape(groups, filters, kernel[0], channels, *kernel[1:])
+    gw[...] = total.swapaxes(2, 3)
 
 
 class _Share(NamedTuple):
@@ -380,36 +601,46 @@ class _Share(NamedTuple):
     last: int
 
     def of(self, y: Array) -> Array:
-        return y[self.images, :, self.first : self.last]
+        return y[self.images, :, :, self.first : self.last]
 
 
-def _shares(shape: Ints, depth: int, filters: int, itemsize: int) -> list[_Share]:
-    """Cut up outputs of a ``shape``, each of which is a sum over ``depth`` products.
+def _shares(shape: Ints, itemsize: int, threads: int) -> list[_Share]:
+    """Cut up outputs of a ``shape``, ``(N, groups, filters, *out)``.
 
     There are as many shares as threads, or more where a single image's outputs are many.
     """
-    images, _, rows, *_ = shape
-    threads = _threads_for(_multiplications(shape, depth, filters))
+    images, _, _, rows, *_ = shape
     size = math.prod(shape[1:]) * itemsize
     if size > 2 * _OUTPUT_BYTES:
         several = -(-size // _OUTPUT_BYTES)
-    elif images >= threads:
-        bounds = [images * i // threads for i in range(threads + 1)]
-        return [_Share(slice(i, j), 0, rows) for i, j in pairwise(bounds)]
-    else:
-        several = threads
-    bounds = [rows * i // several for i in range(several + 1)]
-    if size <= 2 * _OUTPUT_BYTES:
-        return [_Share(slice(0, images), i, j) for i, j in pairwise(bounds) if i < j]
-    return [
-        _Share(slice(n, n + 1), i, j) for n in range(images) for i, j in pairwise(bounds) if i < j
-    ]
+        return [
+            _Share(slice(n, n + 1), part.start, part.stop)
+            for n in range(images)
+            for part in _parts(rows, several)
+        ]
+    if images >= threads:
+        return [_Share(part, 0, rows) for part in _parts(images, threads)]
+    return [_Share(slice(0, images), part.start, part.stop) for part in _parts(rows, threads)]
 
 
-def _multiplications(shape: Ints, depth: int, filters: int) -> int:
-    """What it costs to compute outputs of a ``shape``, columns included."""
-    size = math.prod(shape)
-    return size * depth + size // filters * depth * _COLUMN_COST
+def _parts(count: int, parts: int) -> list[slice]:
+    """Cut up so many things into about equal parts, none of them empty."""
+    bounds = [count * i // parts for i in range(parts + 1)]
+    return [slice(i, j) for i, j in pairwise(bounds) if i < j]
+
+
+def _few(shape: Ints, columns: int) -> bool:
+    """Whether outputs of a ``shape``, ``(N, groups, filters, *out)``, are so few that sharing out
+    the filters is best: each thread then reads its part of the weight only, but lays out all
+    columns, which cost so many times as much as the weight."""
+    images, _, filters, *out = shape
+    return images * math.prod(out) * columns < filters
+
+
+def _multiplications(shape: Ints, depth: int) -> int:
+    """What it costs to compute outputs of a ``shape``, ``(N, groups, filters, *out)``, columns
+    included, each of which is a sum over ``depth`` products."""
+    return math.prod(shape) // shape[2] * (shape[2] + _COLUMN_COST) * depth
 
 
 def _threads_for(work: int) -> int:
@@ -417,17 +648,16 @@ def _threads_for(work: int) -> int:
     return thread_count() if work >= _SHARED else 1
 
 
-def _is_pointwise(x: Array, w: Array, y: Array, stride: Ints, before: Ints) -> bool:
-    """Whether a correlation is one matrix product per image, straight from ``x`` into ``y``."""
+def _is_pointwise(x: Array, w: Array, y: _Results, stride: Ints, before: Ints) -> bool:
+    """Whether a correlation is one matrix product per image, straight from ``x``."""
     return (
         math.prod(w.shape[3:]) == 1
-        and x.shape[2:] == y.shape[2:]
-        and math.prod(y.shape[2:]) >= _MIN_POINTWISE
+        and x.shape[3:] == y.shape[3:]
+        and math.prod(y.shape[3:]) >= _MIN_POINTWISE
         and all(s == 1 for s in stride)
         and not any(before)
         and x.dtype == y.dtype
         and x.flags.c_contiguous
-        and y.flags.c_contiguous
     )
 
 
@@ -439,7 +669,10 @@ def _serves_winograd(x: Array, w: Array, y: Array, stride: Ints, dilation: Ints)
         return False
     if any(s != 1 for s in (*stride, *dilation)):
         return False
-    return SETTINGS.convolution == "winograd" or winograd.pays(len(x), w.shape[1:], y.shape[2:])
+    if SETTINGS.convolution == "winograd":
+        return True
+    images, out = len(x), y.shape[2:]
+    return winograd.pays(images, w.shape[1:], out) and not bands_pay(images, w.shape, out)
 
 
 def _by_winograd(
@@ -468,18 +701,16 @@ def _blocks(groups: int, channels: int, filters: int) -> Iterator[tuple[slice, s
         )
 
 
-def _prefers_scatter(g: Array, w: Array, stride: Ints) -> bool:
+def _prefers_scatter(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
     """Whether columns of ``g`` cost too much: there are many filters to few channels, or to so few
-    windows that reversing the kernels would take as long; or windows are apart, so that there is
-    nothing to add up."""
+    windows that reversing the kernels would take as long."""
     _, filters, channels, *kernel = w.shape
     if math.prod(kernel) == 1 or not g.size or not w.size:
         return False
-    apart = all(k <= s for k, s in zip(kernel, stride, strict=True))
-    strided = max(stride) > 1
+    strided = max(stride) > 1 and not _fills(kernel, stride, dilation)
     many = filters > 2 * channels or (strided and filters == 2 * channels)
     few = len(g) * math.prod(g.shape[2:]) < 4 * filters
-    return (apart or many or few) and bool(np.isfinite(w).all())
+    return (many or few) and bool(np.isfinite(w).all())
 
 
 def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation: Ints) -> None:
@@ -489,28 +720,37 @@ def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation
     ``gx`` ``(N, groups * channels, *spatial)``. ``w`` must be finite: positions that belong to no
     window have cotangent 0, and their products with it must be 0 too.
     """
-    groups, filters, _, *kernel = w.shape
+    groups, filters, channels, *kernel = w.shape
+    g, gx = _by_group(g, groups), _by_group(gx, groups)
+    depth = math.prod(kernel)
     matrix = np.ascontiguousarray(w.reshape(groups, filters, -1), gx.dtype).swapaxes(1, 2)
-    axes = axes_of(gx.shape[2:], g.shape[2:], kernel, stride, before, dilation)
+    axes = axes_of(gx.shape[3:], g.shape[3:], kernel, stride, before, dilation)
+    threads = _threads_for(_multiplications(g.shape, channels * depth))
+    by_image = len(g) >= threads
 
-    def work(images: slice) -> None:
-        cotangents, part = g[images], gx[images]
+    def work(some: slice) -> None:
+        cotangents, part, taps = (
+            g,
+            gx[:, :, some],
+            matrix[:, some.start * depth : some.stop * depth],
+        )
+        if by_image:
+            cotangents, part, taps = g[some], gx[some], matrix
         part[...] = 0
-        for images, rows in batches(len(part), gx.shape[1], axes, gx.dtype, added=True):
-            cotangent = rows.spread(cotangents[images]).reshape(groups, filters, -1)
+        for images, rows in batches(len(part), part.shape[1:3], axes, gx.dtype, added=True):
+            cotangent = rows.spread(cotangents[images])
             for at, cols in rows.scatter():
-                np.matmul(matrix, cotangent[..., at], out=cols.reshape(groups, matrix.shape[1], -1))
+                np.matmul(taps, cotangent[..., at], out=cols.reshape(groups, taps.shape[1], -1))
             rows.unload(part[images])
 
-    threads = min(len(g), _threads_for(_multiplications(g.shape, matrix.shape[1], filters)))
-    bounds = [len(g) * i // threads for i in range(threads + 1)]
-    in_threads(work, [slice(i, j) for i, j in pairwise(bounds)])
+    in_threads(work, _parts(len(g) if by_image else channels, threads))
 
 
 class _Residue(NamedTuple):
     """Cells of one axis that share a remainder modulo the stride, and what correlation they are."""
 
     first: int  # the first of these cells
+    window: int  # the window that has it as its first one
     taps: slice  # the taps that reach them, last tap first
     before: int
     dilation: int
@@ -532,9 +772,9 @@ def _residues(kernel: int, stride: int, before: int, dilation: int) -> list[_Res
         if taps:
             reach = taps[-1] * dilation // stride
             backwards = slice(taps[-1], None, -apart)
-            residues.append(_Residue(first, backwards, reach - q, dilation // common))
+            residues.append(_Residue(first, q, backwards, reach - q, dilation // common))
         else:
-            residues.append(_Residue(first, slice(0, 0), 0, 1))
+            residues.append(_Residue(first, q, slice(0, 0), 0, 1))
     return residues
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import autograd.kernels.convolution as kernels
 from autograd.kernels import (
+    _bands,
     _rows,
     col2im,
     conv,
@@ -152,21 +153,50 @@ def test_bias_takes_part_in_the_dtype() -> None:
 
 
 @given(geometries(), st.integers(1, 40), st.integers(1, 3), st.sampled_from([0.0, 1.2, 9.0]))
+@pytest.mark.parametrize("bands", [True, False], ids=["bands", "flat"])
+@pytest.mark.parametrize("few", [True, False], ids=["filters shared out", "outputs shared out"])
 def test_however_the_work_is_cut_up(
-    geometry: Geometry, columns: int, threads: int, waste: float
+    few: bool, bands: bool, geometry: Geometry, columns: int, threads: int, waste: float
 ) -> None:
     """Small arrays fit in one piece of columns, and are not worth a thread; here they are cut."""
     arrays = geometry.arrays()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SETTINGS, "threads", threads)
         patch.setattr(kernels, "_SHARED", 0)
+        patch.setattr(kernels, "_few", lambda *_: few)
         patch.setattr(_rows, "_COLUMN_BYTES", 1)
         patch.setattr(_rows, "_MIN_COLUMNS", columns)
         patch.setattr(kernels, "_MIN_POINTWISE", 4)
         patch.setattr(_rows, "_WASTE", waste)
         patch.setattr(_rows, "_MIN_INNERMOST", 2)
+        patch.setattr(_bands, "_MIN_WIDTH", 1 if bands else 1 << 40)
+        patch.setattr(_bands, "_TAPS_PER_FILTER", 0)
+        patch.setattr(_bands, "_WIDTH", columns)
+        patch.setattr(_bands, "_PIECE_BYTES", 64 * columns)
+        patch.setattr(_bands, "_MIN_ROWS", 1)
         actual = all_three(geometry, *arrays)
     assert_all_close(actual, by_definition(geometry, *arrays))
+
+
+@given(geometries(), st.integers(1, 3))
+@pytest.mark.parametrize("scatter", [True, False], ids=["scatter", "gather"])
+@pytest.mark.parametrize("together", [True, False], ids=["together", "by residue"])
+def test_every_form_of_the_input_gradient(
+    together: bool, scatter: bool, geometry: Geometry, threads: int
+) -> None:
+    _, w, g = geometry.arrays()
+    w[:, :, ...] += 1  # so that no tap is nearly 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "threads", threads)
+        patch.setattr(kernels, "_SHARED", 0)
+        patch.setattr(kernels, "_prefers_scatter", lambda *_: scatter and g.size > 0)
+        patch.setattr(kernels, "_prefers_together", lambda *_: together)
+        patch.setattr(_bands, "_MIN_WIDTH", 1)
+        patch.setattr(_bands, "_TAPS_PER_FILTER", 0)
+        gx = conv_input_grad(g, w, geometry.spatial, *geometry.window, geometry.groups)
+    x = np.zeros((geometry.images, geometry.groups * geometry.channels, *geometry.spatial))
+    _, expected, _ = by_definition(geometry, x, w, g)
+    np.testing.assert_allclose(gx, expected, rtol=1e-10, atol=1e-10)
 
 
 @given(geometries(symmetric=True))
@@ -196,6 +226,17 @@ LAYERS = {
     "depthwise": Geometry(3, 32, 1, 1, (28, 28), (3, 3), (2, 2), ((1, 1),) * 2, (1, 1)),
     "grouped": Geometry(3, 4, 8, 8, (16, 16), (3, 3), (1, 1), ((1, 1),) * 2, (1, 1)),
     "atrous": Geometry(3, 1, 8, 8, (24, 24), (3, 3), (1, 1), ((4, 4),) * 2, (4, 4)),
+    "depthwise, several filters": Geometry(
+        9, 24, 1, 2, (21, 27), (5, 3), (2, 1), ((2, 2), (1, 1)), (1, 2)
+    ),
+    "narrow": Geometry(5, 1, 16, 16, (40, 60), (3, 3), (1, 1), ((1, 1),) * 2, (1, 1)),
+    "upwards": Geometry(5, 1, 24, 12, (16, 16), (4, 4), (2, 2), ((1, 1),) * 2, (1, 1)),
+    "upwards, apart": Geometry(3, 1, 16, 32, (9, 17), (2, 2), (2, 2), ((0, 0),) * 2, (1, 1)),
+    "upwards, one axis": Geometry(3, 2, 16, 32, (301,), (4,), (2,), ((1, 1),), (1,)),
+    "upwards, volumes": Geometry(
+        3, 1, 16, 32, (16, 12, 10), (2, 2, 2), (2, 2, 2), ((0, 0),) * 3, (1, 1, 1)
+    ),
+    "late, one image": Geometry(1, 1, 256, 256, (7, 7), (3, 3), (1, 1), ((1, 1),) * 2, (1, 1)),
     "audio": Geometry(2, 1, 1, 8, (8000,), (80,), (4,), ((38, 38),), (1,)),
     "video": Geometry(2, 1, 3, 8, (8, 16, 16), (3, 3, 3), (1, 2, 2), ((1, 1),) * 3, (1, 1, 1)),
     "one pixel": Geometry(4, 1, 16, 10, (1, 1), (1, 1), (1, 1), ((0, 0),) * 2, (1, 1)),
@@ -286,6 +327,19 @@ def test_a_bad_weight_reaches_only_what_it_is_read_with(filters: int) -> None:
     assert {(0, 0, *cell) for cell in bad} == set(
         map(tuple, np.argwhere(np.isnan(gx[:1])).tolist())
     )
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_bad_cotangent_reaches_only_what_its_window_read(bad: float, channels: int) -> None:
+    geometry = Geometry(9, 1, channels, 1, (15, 15), (3, 3), (2, 2), ((1, 1),) * 2, (1, 1))
+    _, w, g = geometry.arrays()
+    g[1, 0, 3, 2] = bad
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gx = conv_input_grad(g, w, geometry.spatial, *geometry.window, 1)
+    met = {(1, *read) for o, _, read in reads(geometry) if o == (3, 2)}
+    assert met == set(map(tuple, np.argwhere(~np.isfinite(gx[:, 0])).tolist()))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128, np.int64])

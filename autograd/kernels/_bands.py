@@ -1,0 +1,209 @@
+"""Columns that are copied for all axes but the first, along which a matrix product finds them.
+
+Flat rows (see `_rows`) copy a column matrix with one run for each tap of the kernel. Here each row
+of an image is a flat row of its own, and only the taps along the other axes are copied, for 3 by 3
+kernels three instead of nine:
+
+    row 0   a b c   as 1st, 2nd, 3rd tap sees it   |
+    row 1   d e f   as 1st, 2nd, 3rd tap sees it   |  |
+    row 2   g h i   as 1st, 2nd, 3rd tap sees it   |  |  |
+    row 3   ...                                       |  |
+
+What the windows of one row read is a band of these rows, one below the other at equal distances: a
+column matrix as it stands, that shares most of its rows with the next one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import DTypeLike
+
+from autograd.kernels._rows import Axis, FlatRows, axes_of, prefers_innermost
+from autograd.kernels._windows import Array, Ints
+
+__all__ = ["Bands", "Layout", "Piece", "bands_pay", "layout"]
+
+# Bands are about this many numbers wide, if there are enough images, ...
+_WIDTH = 512
+# ... and never much narrower: that many products of narrow matrices cost more than the copies.
+_MIN_WIDTH = 200
+# They pay where copies outweigh the results, with at least so many taps (of all channels) to each
+# filter, and the products do not outweigh both, with at most so many weights; all per group.
+_TAPS_PER_FILTER = 4
+_MOST_WEIGHTS = 1 << 12
+# What is worked on at once is about this large: Python is left behind, caches are not.
+_PIECE_BYTES = 1 << 21
+# Rows of windows that are worked on at once, at least, per tap along the first axis.
+_MIN_ROWS = 2
+
+
+class Piece(NamedTuple):
+    """Some images, groups of their channels, and rows of windows: what is worked on at once."""
+
+    images: slice
+    groups: slice
+    first: int
+    last: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (
+            self.images.stop - self.images.start,
+            self.groups.stop - self.groups.start,
+            self.last - self.first,
+        )
+
+
+class Layout(NamedTuple):
+    """How to cut a correlation into pieces, and how each is laid out."""
+
+    axes: tuple[Axis, ...]  # but the first
+    kernel: int  # taps along the first axis
+    stride: int  # ... and the step from window to window
+    innermost: bool  # whether images stand innermost
+    channels: int  # per group
+    pieces: list[Piece]
+
+
+def bands_pay(images: int, weight: Ints, out: Ints) -> bool:
+    """Whether a correlation by bands, undilated along the first axis, is faster than by flat rows.
+
+    Args:
+        images: how many.
+        weight: groups, filters and channels of a group, and the kernel.
+        out: spatial shape of the outputs.
+
+    >>> bands_pay(8, (64, 1, 1, 3, 3), (56, 56)), bands_pay(8, (1, 64, 32, 3, 3), (56, 56))
+    (True, False)
+    """
+    _, filters, channels, *kernel = weight
+    depth = channels * math.prod(kernel)
+    return (
+        len(kernel) > 1
+        and kernel[0] > 1
+        and _TAPS_PER_FILTER * filters <= depth
+        and filters * depth <= _MOST_WEIGHTS
+        and images * math.prod(out[1:]) >= _MIN_WIDTH
+    )
+
+
+def layout(
+    images: int,
+    weight: Ints,
+    spatial: Ints,
+    out: Ints,
+    stride: Ints,
+    before: Ints,
+    dilation: Ints,
+    itemsize: int,
+    threads: int,
+) -> Layout | None:
+    """Plan a correlation by bands; None if they do not serve it.
+
+    Args:
+        images: how many.
+        weight: groups, filters and channels of a group, and the kernel.
+        spatial, out: shapes of inputs and outputs.
+        stride, before, dilation: per axis; window 0 starts at cell ``-before``.
+        itemsize: bytes of a number.
+        threads: how many shall have a piece.
+    """
+    if dilation[0] > 1 or not bands_pay(images, weight, out):
+        return None
+    groups, filters, channels, *kernel = weight
+    first, *others = axes_of(spatial, out, kernel, stride, before, dilation)
+    innermost = prefers_innermost(others, images)
+    width = math.prod(a.out if innermost else a.pitch for a in others)
+    many = _even(images, max(1, round(_WIDTH / width)), 1)
+    copies = math.prod(a.kernel for a in others) + math.prod(len(a.phases) for a in others)
+    row = many * width * (channels * copies * stride[0] + filters) * itemsize
+    rows = _PIECE_BYTES // row
+    if rows > first.out:
+        some, few = first.out, _even(groups, rows // first.out, threads)
+    else:
+        some, few = max(rows, _MIN_ROWS * first.kernel), 1
+    parts = -(-images // many) * -(-groups // few)
+    some = _even(first.out, some, 1 if parts >= threads else threads)
+    pieces = [
+        Piece(
+            slice(i, min(images, i + many)),
+            slice(g, min(groups, g + few)),
+            r,
+            min(first.out, r + some),
+        )
+        for i in range(0, images, many)
+        for g in range(0, groups, few)
+        for r in range(0, first.out, some)
+    ]
+    return Layout(tuple(others), first.kernel, stride[0], innermost, channels, pieces)
+
+
+def _even(count: int, wanted: int, least: int) -> int:
+    """Size of equal parts of ``count`` things: at most ``wanted`` each, in ``least`` or more."""
+    parts = max(-(-count // wanted), min(least, count))
+    return -(-count // parts)
+
+
+class Bands:
+    """One piece of images, as the column matrices of its rows of windows.
+
+    Attributes:
+        size: positions of the windows of a row, and those that belong to none.
+    """
+
+    def __init__(self, plan: Layout, shape: tuple[int, int, int], dtype: DTypeLike) -> None:
+        self.shape = shape
+        images, groups, self._rows = shape
+        self._kernel, self._stride = plan.kernel, plan.stride
+        height = (self._rows - 1) * plan.stride + plan.kernel
+        channels = groups, height, plan.channels
+        self._flat = FlatRows(list(plan.axes), images, channels, dtype, plan.innermost, 0)
+        self._depth = plan.channels * math.prod(a.kernel for a in plan.axes)
+        self._columns: Array | None = None
+        self.size = self._flat.size
+
+    @classmethod
+    def of_each(
+        cls, plan: Layout, pieces: list[Piece], dtype: DTypeLike
+    ) -> Iterator[tuple[Piece, Bands]]:
+        """Bands for one piece after the other; each may overwrite those before."""
+        bands: Bands | None = None
+        for piece in pieces:
+            if bands is None or bands.shape != piece.shape:
+                bands = cls(plan, piece.shape, dtype)
+            yield piece, bands
+
+    def load(self, x: Array, first: int) -> Array:
+        """Column matrices ``(groups, rows, kernel * channels * ..., positions)``.
+
+        Rows of ``x``, ``(images, groups, channels, *spatial)``, are read from the ``first`` on, and
+        as 0 outside.
+        """
+        x = x.swapaxes(2, 3)
+        for places, cells in self._flat.cells:
+            height = places.shape[2]
+            low = min(height, max(0, -first))
+            high = max(low, min(height, x.shape[2] - first))
+            places[:, :, :low] = places[:, :, high:] = 0
+            places[:, :, low:high] = x[:, :, first + low : first + high][cells]
+        ((_, columns),) = self._flat.columns()  # the same array each time
+        if self._columns is None:
+            columns = columns.reshape(*columns.shape[:2], self._depth, -1)
+            group, row, column, number = columns.strides
+            shape = (len(columns), self._rows, self._kernel * self._depth, columns.shape[3])
+            strides = (group, self._stride * row, column, number)
+            self._columns = as_strided(columns, shape, strides)
+        return self._columns
+
+    def spread(self, g: Array) -> Array:
+        """Lay out ``g``, ``(images, groups, filters, rows, ...)``, as `windows` reads results."""
+        return self._flat.spread(g.swapaxes(2, 3))
+
+    def windows(self, flat: Array) -> Array:
+        """View results, ``(groups, rows, filters, size)``, as ``(images, groups, filters, rows,
+        ...)``."""
+        return self._flat.windows(flat).swapaxes(2, 3)
