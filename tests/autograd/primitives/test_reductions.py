@@ -308,3 +308,26 @@ def test_against_torch() -> None:
         ((ours(t) * 0.7) ** 2).sum().backward()
         ((theirs(p) * 0.7) ** 2).sum().backward()
         np.testing.assert_allclose(t.grad.data, p.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("axis", [-1, 1, 0])
+def test_softmax_of_many_numbers(dtype: Any, log: bool, axis: int) -> None:
+    """Large arrays go through kernels: the same as the formula in the array's own steps."""
+    rng = np.random.default_rng(0)
+    data, g = (rng.standard_normal((70, 40)).astype(dtype) * 5 for _ in range(2))
+    x = Tensor(data, requires_grad=True)
+    y = x.log_softmax(axis=axis) if log else x.softmax(axis=axis)
+    y.backward(g)
+    wide = data.astype(float)
+    powers = np.exp(wide - wide.max(axis, keepdims=True))
+    share = powers / powers.sum(axis, keepdims=True)
+    assert x.grad is not None
+    if log:
+        value, slope = np.log(share), g - share * g.sum(axis, keepdims=True)
+    else:
+        value, slope = share, share * (g - (g * share).sum(axis, keepdims=True))
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(y.data, value, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(x.grad.data, slope, rtol=tolerance, atol=10 * tolerance)

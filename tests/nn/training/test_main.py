@@ -62,7 +62,7 @@ def test_ctrl_c_saves_what_was_learnt(tmp_path: Path) -> None:
     job = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
         text=True,
         # A job started in the background may have been told to ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
@@ -77,7 +77,7 @@ def test_ctrl_c_saves_what_was_learnt(tmp_path: Path) -> None:
         said, _ = job.communicate(timeout=60)
     finally:
         job.kill()
-    assert job.returncode == 130
+    assert job.returncode == 130, said
     assert "interrupted" in said
     assert "test accuracy" in said
     assert (tmp_path / "weights.npz").is_file()
