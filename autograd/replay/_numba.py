@@ -110,7 +110,6 @@ class _Source:
         """The source of ``there`` and ``back``."""
         plan = self.plan
         result, last = f"v{plan.last}", self.recording.nodes[plan.last]
-        self._declare(result, last.shape, last.dtype)
         there = [line for step in plan.there for line in self._ahead(step)]
         kept = dict(self._views)
         self._declare(f"g{result}", last.shape, last.dtype)
@@ -120,8 +119,8 @@ class _Source:
         blocks = [
             f"def there({', '.join([*self._inputs, *arenas, 'result'])}):",
             *(f"{name} = {view}" for name, view in kept.items()),
-            f"{result} = result.reshape({last.shape or (1,)})",
             *there,
+            f"copy({result}.reshape(-1), result)",
             "return True",
             f"def back({', '.join(['g', *self._inputs, *arenas, *gradients])}):",
             *(f"{name} = {view}" for name, view in self._views.items()),
@@ -253,8 +252,7 @@ class _Source:
         if few[-1] != 1:
             lines += [inner, f"{indent}    {t}[{there}] += {s}[{here}]"]
         else:  # in a register
-            zero = f"{self.arrays[source].dtype}(0)"
-            lines += [f"{indent}total = {zero}", inner, f"{indent}    total += {s}[{here}]"]
+            lines += [f"{indent}total = float64(0)", inner, f"{indent}    total += {s}[{here}]"]
             lines.append(f"{indent}{t}[{there}] += total")
         if scale:
             lines.append(f"scale({target}.reshape(-1), {scale})")
@@ -290,7 +288,7 @@ class _Source:
         return which
 
     def _factors(self, *names: str) -> None:
-        """Refuse what is no product of small matrices of one type."""
+        """Refuse two factors and a product that are not small matrices of one type."""
         arrays = [self.arrays[name] for name in names]
         sizes = {n for array in arrays for n in array.shape}
         if (
@@ -306,7 +304,7 @@ class _Source:
     def linear(self, i: int, y: str) -> list[str]:
         """There: x Wᵀ + b."""
         x, weight = self._name(i, 0), self._name(i, 1)
-        self._factors(x, weight)
+        self._factors(x, weight, y)
         if self.recording.operands[i][2] == ("const", None):
             return [f"product(False, True, {x}, {weight}, {y})"]
         return [f"linear({x}, {weight}, {self._name(i, 2)}, {y})"]
@@ -329,7 +327,7 @@ class _Source:
     def matmul(self, i: int, y: str) -> list[str]:
         """There: a b."""
         a, b = self._name(i, 0), self._name(i, 1)
-        self._factors(a, b)
+        self._factors(a, b, y)
         return [f"product(False, False, {a}, {b}, {y})"]
 
     def matmul_back(self, step: Rules) -> list[str]:

@@ -82,6 +82,12 @@ class Plan:
         self.kept: set[str] = set()
         self.there: list[Loop | Forward] = []
         self.back: list[Loop | Rules | Add] = []
+        self._last_reader = {
+            which: i
+            for i in range(self.last + 1)
+            for kind, which in (*recording.operands[i], *recording.settings[i].values())
+            if kind == "step"
+        }
         runs = self._runs()
         self._started = {f"gv{self.last}"}
         for run in reversed(runs):  # first the way back: it decides what the way there must keep
@@ -166,15 +172,10 @@ class Plan:
     def _loop_there(self, run: range) -> None:
         trace = _Trace(self, run)
         values = {i: trace.value("step", i) for i in run}
-        wanted = {
-            which
-            for i in range(run.stop, self.last + 1)
-            for kind, which in (
-                *self.recording.operands[i], *self.recording.settings[i].values()
-            )
-            if kind == "step"
-        }  # fmt: skip
-        made = [i for i in run if i in wanted or f"v{i}" in self.kept or i == self.last]
+        made = [
+            i for i in run
+            if self._last_reader.get(i, i) >= run.stop or f"v{i}" in self.kept or i == self.last
+        ]  # fmt: skip
         targets = [f"v{i}" for i in made]
         self.there.append(
             Loop(run[0], trace.formula, [values[i] for i in made], targets, self._shape(run))
@@ -207,7 +208,7 @@ class Plan:
         settings = self.recording.settings[i]
         values = self.values(i)
         if primitive._joint is not None:
-            keep = self.keep(i)
+            keep = self.mask(i)
             saved = [value for k, value in enumerate(values) if keep >> k & 1]
             return [*saved, *settings.values()]
         return [
@@ -223,7 +224,7 @@ class Plan:
         rest = [("step", f"{i}_{k}") for k in aux]
         return [*self.recording.operands[i], ("step", i), *rest]
 
-    def keep(self, i: int) -> int:
+    def mask(self, i: int) -> int:
         """A mask of those that a rule for all inputs at once reads."""
         node = self.recording.nodes[i]
         count = len(node.edges)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from autograd import kernels
 from autograd._backward import _conform
 from autograd.kernels._settings import SETTINGS
@@ -54,8 +56,9 @@ class Workspace:
             self._calls += 1
             if self._calls == _WORTH_COMPILING:
                 native = _compiled(self._plan)
-                if native is not None and native.forward(leaves, args) is not None:
-                    self._native = native  # and it is compiled
+                if native is not None and (found := native.forward(leaves, args)) is not None:
+                    native.backward(np.zeros_like(found[0]), found[1])
+                    self._native = native  # both functions are compiled
         return self._forward(leaves, args)
 
 
@@ -171,7 +174,7 @@ class _Writer:
 
     def _joint_rule(self, step: Rules, values: list[tuple[str, Any]]) -> list[str]:
         i, node = step.i, self.recording.nodes[step.i]
-        keep, settings = self.plan.keep(i), self.recording.settings[i]
+        keep, settings = self.plan.mask(i), self.recording.settings[i]
         saved = [self.plan.variable(*v) if keep >> k & 1 else "None" for k, v in enumerate(values)]
         if node.primitive._shapes_wanted:
             saved.append(

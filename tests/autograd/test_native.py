@@ -100,6 +100,7 @@ FUNCTIONS = {
     "means, axes kept": lambda x: np.sum((W - np.mean(W, axis=1, keepdims=True)) * x),
     "products": lambda x: np.sum((W @ V.reshape(6, 4) @ x) ** 2),
     "a result with axes": lambda x: np.tanh(W @ x.reshape(6, 4)) * 2.0,
+    "a result that its rule reads": lambda x: np.tanh(W * x + B),
     "a constant from outside": lambda x: np.mean(MASK * W * x),
     "a result that is a sum of parameters": lambda x: W + V,
     "a result that is reshaped": lambda x: (W * x).reshape(3, 8),
