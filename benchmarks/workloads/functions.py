@@ -47,7 +47,9 @@ def _glassgrad(call: Call, *sizes: Any) -> Builder:
             for tensor in inputs:
                 tensor.grad = None
             call(F, inputs[0], inputs[1:]).backward(cotangent)
-            return inputs[0].grad
+            gradient = inputs[0].grad
+            assert gradient is not None
+            return gradient[..., :7]  # of whole rows the sum may be 0
 
         return step
 
@@ -65,7 +67,7 @@ def _torch(call: Call, *sizes: Any) -> Builder:
             for tensor in inputs:
                 tensor.grad = None
             call(torch.nn.functional, inputs[0], inputs[1:]).backward(cotangent)
-            return inputs[0].grad
+            return inputs[0].grad[..., :7]  # of whole rows the sum may be 0
 
         return step
 
