@@ -95,10 +95,13 @@ def test_any_size_padding_and_groups(
         patch.setattr(winograd, "_MIN_TILES", tiles)
         actual = three(*given_arrays, padding, groups)
     expected = in_float64(*given_arrays, padding, groups)
-    for a, e in zip(actual, expected, strict=True):
+    # Products may cancel: what counts is how large they are.
+    x, w, b, g = (abs(a) for a in given_arrays)
+    terms = in_float64(x, w, b, g, padding, groups)
+    for a, e, t in zip(actual, expected, terms, strict=True):
         assert a.dtype == np.float32
         assert a.flags.c_contiguous
-        assert error(a, e) < 1e-5
+        assert abs(a - e).max() < 1e-5 * t.max()
 
 
 @pytest.mark.parametrize("channels", [32, 128, 512])
