@@ -64,7 +64,6 @@ class Layout(NamedTuple):
     axes: tuple[Axis, ...]  # but the first
     kernel: int  # taps along the first axis
     stride: int  # ... and the step from window to window
-    innermost: bool  # whether images stand innermost
     channels: int  # per group
     pieces: list[Piece]
 
@@ -116,8 +115,9 @@ def layout(
         return None
     groups, filters, channels, *kernel = weight
     first, *others = axes_of(spatial, out, kernel, stride, before, dilation)
-    innermost = prefers_innermost(others, images)
-    width = math.prod(a.out if innermost else a.pitch for a in others)
+    if prefers_innermost(others, images):
+        return None  # flat rows then copy long runs, and only what windows read
+    width = math.prod(a.pitch for a in others)
     many = _even(images, max(1, round(_WIDTH / width)), 1)
     copies = math.prod(a.kernel for a in others) + math.prod(len(a.phases) for a in others)
     row = many * width * (channels * copies * stride[0] + filters) * itemsize
@@ -139,7 +139,7 @@ def layout(
         for g in range(0, groups, few)
         for r in range(0, first.out, some)
     ]
-    return Layout(tuple(others), first.kernel, stride[0], innermost, channels, pieces)
+    return Layout(tuple(others), first.kernel, stride[0], channels, pieces)
 
 
 def _even(count: int, wanted: int, least: int) -> int:
@@ -161,7 +161,7 @@ class Bands:
         self._kernel, self._stride = plan.kernel, plan.stride
         height = (self._rows - 1) * plan.stride + plan.kernel
         channels = groups, height, plan.channels
-        self._flat = FlatRows(list(plan.axes), images, channels, dtype, plan.innermost, 0)
+        self._flat = FlatRows(list(plan.axes), images, channels, dtype, False, 0)
         self._depth = plan.channels * math.prod(a.kernel for a in plan.axes)
         self._columns: Array | None = None
         self.size = self._flat.size
