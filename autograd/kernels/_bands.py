@@ -66,6 +66,7 @@ class Layout(NamedTuple):
     stride: int  # ... and the step from window to window
     channels: int  # per group
     pieces: list[Piece]
+    threads: int  # that share them
 
 
 def bands_pay(images: int, weight: Ints, out: Ints) -> bool:
@@ -139,7 +140,7 @@ def layout(
         for g in range(0, groups, few)
         for r in range(0, first.out, some)
     ]
-    return Layout(tuple(others), first.kernel, stride[0], channels, pieces)
+    return Layout(tuple(others), first.kernel, stride[0], channels, pieces, threads)
 
 
 def _even(count: int, wanted: int, least: int) -> int:

@@ -442,7 +442,7 @@ def _correlate_bands(
                 np.add(product, bias[piece.groups], out=product)
             y.write(piece.images, piece.groups, piece.first, bands.windows(out))
 
-    in_shares(work, plan.pieces)
+    in_shares(work, plan.pieces, plan.threads)
 
 
 def _correlate_pointwise(
@@ -588,7 +588,7 @@ def _weigh_bands(g: Array, x: Array, gw: Array, plan: Layout, stride: int, befor
             total[some] += np.matmul(cotangent, columns.swapaxes(2, 3)).sum(axis=1)
         sums.append(total)
 
-    in_shares(work, plan.pieces)
+    in_shares(work, plan.pieces, plan.threads)
     total = sum(sums[1:], sums[0]).reshape(groups, filters, kernel[0], channels, *kernel[1:])
     gw[...] = total.swapaxes(2, 3)
 

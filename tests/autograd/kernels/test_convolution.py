@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 import warnings
 from typing import Any, NamedTuple
 
@@ -436,3 +438,20 @@ def test_im2col_torch(geometry: Geometry) -> None:
     np.testing.assert_allclose(
         col2im(cols, geometry.spatial, geometry.kernel, *geometry.window), sums.numpy(), atol=1e-12
     )
+
+
+def test_small_convolutions_start_no_threads() -> None:
+    """BLAS would have to do with one from then on: LeNet's first layer is not worth that."""
+    program = (
+        "import numpy as np\n"
+        "from autograd import config, kernels\n"
+        "from autograd.kernels._threads import are_up\n"
+        "config.kernels, config.threads = 'numpy', 2\n"
+        "x, w = np.ones((64, 1, 28, 28), np.float32), np.ones((6, 1, 5, 5), np.float32)\n"
+        "geometry = (1, 1), ((2, 2), (2, 2)), (1, 1), 1\n"
+        "y = kernels.conv(x, w, *geometry)\n"
+        "kernels.conv_input_grad(y, w, (28, 28), *geometry)\n"
+        "kernels.conv_weight_grad(y, x, (5, 5), *geometry)\n"
+        "assert not are_up()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
