@@ -309,37 +309,21 @@ class _Source:
             return [f"product(False, True, {x}, {weight}, {y})"]
         return [f"linear({x}, {weight}, {self._name(i, 2)}, {y})"]
 
-    def linear_back(self, step: Rules) -> list[str]:
-        """Back."""
-        i, g = step.i, f"gv{step.i}"
-        lines = []
-        for k, target in step.targets.items():
-            array = self.arrays[self._name(i, k)]
-            part = self._part(target, *array)
-            if k == 0:
-                lines.append(f"product(False, False, {g}, {self._name(i, 1)}, {part})")
-            elif k == 1:
-                lines.append(f"product(True, False, {g}, {self._name(i, 0)}, {part})")
-            else:
-                lines.append(f"sum_rows({g}, {part})")
-        return lines
-
     def matmul(self, i: int, y: str) -> list[str]:
         """There: a b."""
         a, b = self._name(i, 0), self._name(i, 1)
         self._factors(a, b, y)
         return [f"product(False, False, {a}, {b}, {y})"]
 
-    def matmul_back(self, step: Rules) -> list[str]:
-        """Back."""
+    def products_back(self, step: Rules) -> list[str]:
+        """Back, for both."""
         i, g = step.i, f"gv{step.i}"
+        calls = _PRODUCTS_BACK[self.recording.nodes[i].primitive.name]
         lines = []
         for k, target in step.targets.items():
             part = self._part(target, *self.arrays[self._name(i, k)])
-            if k == 0:
-                lines.append(f"product(False, True, {g}, {self._name(i, 1)}, {part})")
-            else:
-                lines.append(f"product(True, False, {self._name(i, 0)}, {g}, {part})")
+            first, second = self._name(i, 0), self._name(i, 1)
+            lines.append(calls[k].format(g=g, first=first, second=second, part=part))
         return lines
 
     def total(self, i: int, y: str) -> list[str]:
@@ -384,8 +368,9 @@ class _Source:
         logits = self.arrays[x]
         powers = self._place(f"v{i}_0", logits.shape, logits.dtype)
         sums = self._place(f"v{i}_1", logits.shape[:1], logits.dtype)
+        losses = self._place(f"v{i}_2", logits.shape[:1], logits.dtype)
         return [
-            f"if not cross_entropy({x}, {target}, {powers}, {sums}, {mean}, {y}):",
+            f"if not cross_entropy({x}, {target}, {powers}, {sums}, {losses}, {mean}, {y}):",
             "    return False",
         ]
 
@@ -413,9 +398,21 @@ class _Source:
 
 
 _KERNELS = {name: getattr(small, name) for name in small.__all__}
+# The gradient of each operand of a product.
+_PRODUCTS_BACK = {
+    "linear": (
+        "product(False, False, {g}, {second}, {part})",
+        "product(True, False, {g}, {first}, {part})",
+        "sum_rows({g}, {part})",
+    ),
+    "matmul": (
+        "product(False, True, {g}, {second}, {part})",
+        "product(True, False, {first}, {g}, {part})",
+    ),
+}
 _FORMS = {
-    "linear": (_Source.linear, _Source.linear_back),
-    "matmul": (_Source.matmul, _Source.matmul_back),
+    "linear": (_Source.linear, _Source.products_back),
+    "matmul": (_Source.matmul, _Source.products_back),
     "sum": (_Source.total, _Source.total_back),
     "mean": (_Source.total, _Source.total_back),
     "reshape": (_Source.reshape, _Source.reshape_back),

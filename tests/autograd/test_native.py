@@ -178,6 +178,16 @@ def test_infinite_logits():
             np.testing.assert_allclose(g.data, h.data, rtol=1e-12)
 
 
+def test_small_losses_beside_large_logits():
+    w = Tensor(np.zeros(2, np.float32), requires_grad=True)
+    compiled = autograd.compile(lambda x, y: F.cross_entropy(x + w, y))
+    x, y = np.array([[1000.0, 990.0], [-500.0, -512.0]], np.float32), np.array([0, 0])
+    expected = np.log1p(np.exp([-10.0, -12.0])).mean()
+    for _ in range(4):
+        np.testing.assert_allclose(compiled(x, y).item(), expected, rtol=1e-2)
+    assert is_native(compiled)
+
+
 @pytest.mark.parametrize("writable", [True, False])
 def test_compiled_code_is_kept_where_that_can_be(tmp_path, writable):
     home = tmp_path / "cache" if writable else "/dev/null"

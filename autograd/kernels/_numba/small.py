@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from math import exp, log
+import numpy as np
 
 from autograd.kernels._numba import compiled, gemm
+from autograd.kernels._numba.losses import _backward, _forward
 
 __all__ = [
     "copy",
@@ -60,24 +61,16 @@ def sum_rows(g, out):
 
 
 @compiled
-def cross_entropy(x, target, powers, sums, mean, out):
+def cross_entropy(x, target, powers, sums, losses, mean, out):
     """The sum or mean over rows of -log softmax at the target; whether all targets are classes."""
     rows, classes = x.shape
-    total = x.dtype.type(0)
     for i in range(rows):
-        true = target[i]
-        if true < 0 or true >= classes:
+        if target[i] < 0 or target[i] >= classes:
             return False
-        peak = x[i, 0]
-        for j in range(1, classes):
-            peak = x[i, j] if x[i, j] > peak or x[i, j] != x[i, j] else peak
-        shift = peak if abs(peak) < x.dtype.type(float("inf")) else x.dtype.type(0)
-        power = x.dtype.type(0)
-        for j in range(classes):
-            powers[i, j] = exp(x[i, j] - shift)
-            power += powers[i, j]
-        sums[i] = power
-        total += x.dtype.type(log(power)) + shift - x[i, true]
+    _forward(x, target, losses, powers, sums, 0, rows)
+    total = 0.0
+    for i in range(rows):
+        total += losses[i]
     out[0] = total / rows if mean else total
     return True
 
@@ -85,10 +78,6 @@ def cross_entropy(x, target, powers, sums, mean, out):
 @compiled
 def cross_entropy_grad(g, powers, sums, target, mean, out):
     """Its gradient with respect to x."""
-    rows, classes = powers.shape
-    factor = g[0] / rows if mean else g[0]
-    for i in range(rows):
-        share = factor / sums[i]
-        for j in range(classes):
-            out[i, j] = powers[i, j] * share
-        out[i, target[i]] -= factor
+    rows = len(powers)
+    each = np.full(1, g[0] / rows if mean else g[0], g.dtype)
+    _backward(powers, sums, target, each, out, 0, rows)
