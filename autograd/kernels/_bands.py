@@ -11,6 +11,9 @@ kernels three instead of nine:
 
 What the windows of one row read is a band of these rows, one below the other at equal distances: a
 column matrix as it stands, that shares most of its rows with the next one.
+
+The other way round, a row of the input gets its gradient from a band of rows of the output: what
+the taps along the other axes add up are products with such bands, and nothing is copied for them.
 """
 
 from __future__ import annotations
@@ -19,13 +22,22 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import DTypeLike
 
 from autograd.kernels._rows import Axis, FlatRows, axes_of, prefers_innermost
 from autograd.kernels._windows import Array, Ints
 
-__all__ = ["Bands", "Layout", "Piece", "bands_pay", "layout"]
+__all__ = [
+    "Bands",
+    "Layout",
+    "Piece",
+    "bands_pay",
+    "layout",
+    "scatter_by_bands",
+    "scattered_bands_pay",
+]
 
 # Bands are about this many numbers wide, if there are enough images, ...
 _WIDTH = 512
@@ -39,6 +51,11 @@ _MOST_WEIGHTS = 1 << 12
 _PIECE_BYTES = 1 << 21
 # Rows of windows that are worked on at once, at least, per tap along the first axis.
 _MIN_ROWS = 2
+# For the gradient of an input, products must have so many rows, and there must be as many filters
+# as channels; where the taps are fewer than these, twice as many, and at most so many weights.
+_MIN_PRODUCT = 20
+_MANY_TAPS = 16
+_FEW_WEIGHTS = 1 << 14
 
 
 class Piece(NamedTuple):
@@ -208,3 +225,70 @@ class Bands:
         """View results, ``(groups, rows, filters, size)``, as ``(images, groups, filters, rows,
         ...)``."""
         return self._flat.windows(flat).swapaxes(2, 3)
+
+
+def scattered_bands_pay(images: int, weight: Ints, out: Ints, stride: Ints, dilation: Ints) -> bool:
+    """Whether `scatter_by_bands` is the fastest way to the gradient of an input.
+
+    Args:
+        images: how many.
+        weight: groups, filters and channels of a group, and the kernel.
+        out: spatial shape of the outputs.
+        stride, dilation: per axis.
+
+    >>> scattered_bands_pay(8, (1, 20, 10, 5, 5), (8, 8), (1, 1), (1, 1))
+    True
+    """
+    _, filters, channels, *kernel = weight
+    taps = math.prod(kernel)
+    if taps < _MANY_TAPS and (filters < 2 * channels or filters * channels * taps > _FEW_WEIGHTS):
+        return False
+    return (
+        len(kernel) > 1
+        and kernel[0] > 1
+        and stride[0] == dilation[0] == 1
+        and images * math.prod(out[1:]) >= _MIN_WIDTH
+        and channels * taps >= _MIN_PRODUCT * kernel[0]
+        and filters >= channels
+    )
+
+
+def scatter_by_bands(g: Array, weight: Array, gx: Array, axes: list[Axis], before: int) -> None:
+    """Write into ``gx`` the gradient of a convolution's input.
+
+    Args:
+        g: ``(N, groups, filters, *out)``.
+        weight: ``(groups, filters, channels, *kernel)``.
+        gx: ``(N, groups, channels, *spatial)``.
+        axes: of the flat rows. The first has neither stride nor dilation.
+        before: zeros before the first axis.
+    """
+    groups, filters, channels, *kernel = weight.shape
+    others = axes[1:]
+    height, out = gx.shape[3], g.shape[3]
+    # Tap t of the first axis brings row r what window r + before - t got: the last tap comes first.
+    turned = weight[:, :, :, ::-1].transpose(0, 2, *range(4, weight.ndim), 3, 1)
+    matrix = np.ascontiguousarray(turned, gx.dtype).reshape(groups, 1, -1, kernel[0] * filters)
+    lead = kernel[0] - 1 - before
+    low, high = max(0, lead), max(0, height + before - out)  # rows of zeros around g
+    width = math.prod(a.out for a in others)
+    step = _even(len(g), max(1, round(_WIDTH / width)), 1)
+    rows: FlatRows | None = None
+    for start in range(0, len(g), step):
+        images = slice(start, min(start + step, len(g)))
+        count = images.stop - start
+        if rows is None or rows.images != count:
+            innermost = prefers_innermost(others, count)
+            rows = FlatRows(others, count, (groups, height, channels), gx.dtype, innermost, 0)
+            cotangent = np.zeros((groups, low + out + high, filters, rows.size), gx.dtype)
+        rows.windows(cotangent[:, low : low + out])[...] = g[images].swapaxes(2, 3)
+        for _, columns in rows.scatter():
+            product = columns.reshape(groups, height, matrix.shape[2], -1)
+            group, row, column, number = cotangent.strides
+            bands = as_strided(
+                cotangent[:, max(0, -lead) :],
+                (groups, height, matrix.shape[3], product.shape[3]),
+                (group, row, column, number),
+            )
+            np.matmul(matrix, bands, out=product)
+        rows.unload(gx[images].swapaxes(2, 3))

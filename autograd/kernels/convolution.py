@@ -15,7 +15,15 @@ from typing import NamedTuple
 import numpy as np
 
 from autograd.kernels import winograd
-from autograd.kernels._bands import Bands, Layout, Piece, bands_pay, layout
+from autograd.kernels._bands import (
+    Bands,
+    Layout,
+    Piece,
+    bands_pay,
+    layout,
+    scatter_by_bands,
+    scattered_bands_pay,
+)
 from autograd.kernels._rows import axes_of, batches
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import (
@@ -710,7 +718,8 @@ def _prefers_scatter(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
     strided = max(stride) > 1 and not _fills(kernel, stride, dilation)
     many = filters > 2 * channels or (strided and filters == 2 * channels)
     few = len(g) * math.prod(g.shape[2:]) < 4 * filters
-    return (many or few) and bool(np.isfinite(w).all())
+    by_bands = scattered_bands_pay(len(g), w.shape, g.shape[2:], stride, dilation)
+    return (many or few or by_bands) and bool(np.isfinite(w).all())
 
 
 def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation: Ints) -> None:
@@ -727,6 +736,13 @@ def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation
     axes = axes_of(gx.shape[3:], g.shape[3:], kernel, stride, before, dilation)
     threads = _threads_for(_multiplications(g.shape, channels * depth))
     by_image = len(g) >= threads
+    if by_image and scattered_bands_pay(len(g), w.shape, g.shape[3:], stride, dilation):
+        gx[...] = 0
+        in_threads(
+            lambda some: scatter_by_bands(g[some], w, gx[some], axes, before[0]),
+            _parts(len(g), threads),
+        )
+        return
 
     def work(some: slice) -> None:
         cotangents, part, taps = (

@@ -176,6 +176,8 @@ def test_however_the_work_is_cut_up(
         patch.setattr(_bands, "_WIDTH", columns)
         patch.setattr(_bands, "_PIECE_BYTES", 64 * columns)
         patch.setattr(_bands, "_MIN_ROWS", 1)
+        patch.setattr(_bands, "_MIN_PRODUCT", 0)
+        patch.setattr(_bands, "_MANY_TAPS", 0)
         actual = all_three(geometry, *arrays)
     assert_all_close(actual, by_definition(geometry, *arrays))
 
@@ -242,6 +244,10 @@ LAYERS = {
     "audio": Geometry(2, 1, 1, 8, (8000,), (80,), (4,), ((38, 38),), (1,)),
     "video": Geometry(2, 1, 3, 8, (8, 16, 16), (3, 3, 3), (1, 2, 2), ((1, 1),) * 3, (1, 1, 1)),
     "one pixel": Geometry(4, 1, 16, 10, (1, 1), (1, 1), (1, 1), ((0, 0),) * 2, (1, 1)),
+    "twice as many": Geometry(70, 1, 10, 20, (12, 12), (5, 5), (1, 1), ((0, 0),) * 2, (1, 1)),
+    "twice as many, volumes": Geometry(
+        20, 2, 3, 6, (5, 6, 9), (3, 3, 3), (1, 2, 1), ((1, 1),) * 3, (1, 1, 2)
+    ),
     "whole plane": Geometry(4, 1, 16, 10, (5, 5), (5, 5), (1, 1), ((0, 0),) * 2, (1, 1)),
 }
 
