@@ -55,7 +55,7 @@ _MIN_ROWS = 2
 # as channels; where the taps are fewer than these, twice as many, and at most so many weights.
 _MIN_PRODUCT = 20
 _MANY_TAPS = 16
-_FEW_WEIGHTS = 1 << 14
+_FEW_WEIGHTS = 1 << 13
 
 
 class Piece(NamedTuple):

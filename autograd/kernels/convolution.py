@@ -153,8 +153,11 @@ def conv_input_grad(
     gx = np.empty((g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight))
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     before = [b for b, _ in padding]
-    if _serves_winograd(g, w.swapaxes(1, 2), gx, stride, dilation) and _by_winograd(
-        g, w, gx, [2 - b for b in before], adjoint=True
+    by_bands = scattered_bands_pay(len(g), w.shape, g.shape[2:], stride, dilation)
+    if (
+        not (by_bands and SETTINGS.convolution == "auto")
+        and _serves_winograd(g, w.swapaxes(1, 2), gx, stride, dilation)
+        and _by_winograd(g, w, gx, [2 - b for b in before], adjoint=True)
     ):
         return gx
     if _prefers_scatter(g, w, stride, dilation):
