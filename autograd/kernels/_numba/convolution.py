@@ -18,7 +18,15 @@ import numba
 import numpy as np
 from numba import types
 
-from autograd.kernels._numba import HAS_GEMM, compiled, gemm, parallel, prange, winograd
+from autograd.kernels._numba import (
+    HAS_GEMM,
+    compiled,
+    depthwise,
+    gemm,
+    parallel,
+    prange,
+    winograd,
+)
 from autograd.kernels._numba._calls import Compiled, call
 from autograd.kernels._numba._micro import (
     VECTOR_BYTES,
@@ -169,6 +177,9 @@ def conv_input_grad(
         result = winograd.correlate(g, weight, spatial, begin, groups, start, True)
         if result is not None:
             return result
+    planes = spatial, out
+    if max(stride) > 1 and depthwise.serves(groups, channels, filters, planes, g.itemsize):
+        return depthwise.input_grad(g, weight, spatial, stride, before, dilation, groups)
     parts = _residues(kernel, spatial, tuple(stride), before, tuple(dilation))
     gx = (np.empty if parts.cover else np.zeros)((images, groups * channels, *spatial), g.dtype)
     shape = (groups, filters, channels, math.prod(kernel))
@@ -205,6 +216,9 @@ def conv_weight_grad(
         result = winograd.weight_grad(g, x, before, groups)
         if result is not None:
             return result
+    planes = x.shape[2:], out
+    if depthwise.serves(groups, channels, filters, planes, g.itemsize):
+        return _finite(depthwise.weight_grad(g, x, kernel, stride, before, dilation))
     threads = thread_count()
     pointwise = max(*kernel, *stride) == 1 and x.shape[2:] == out and not any(before)
     if HAS_GEMM and pointwise and min(channels, filters) >= 4:

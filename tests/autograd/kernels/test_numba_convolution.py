@@ -82,8 +82,8 @@ class Case:
 
 
 @st.composite
-def cases(draw):
-    axes = draw(st.integers(1, 3))
+def cases(draw, channels=st.integers(1, 9), filters=st.integers(1, 13), most_axes=3):
+    axes = draw(st.integers(1, most_axes))
 
     def each(low, high):
         return tuple(draw(st.integers(low, high)) for _ in range(axes))
@@ -95,8 +95,8 @@ def cases(draw):
     ]
     spatial = tuple(n + draw(st.integers(0, 20 if axes < 3 else 6)) for n in fit)
     return Case(
-        draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(st.integers(1, 9)),
-        draw(st.integers(1, 13)), spatial, kernel, stride, padding, dilation,
+        draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(channels), draw(filters),
+        spatial, kernel, stride, padding, dilation,
         draw(st.sampled_from([np.float32, np.float64])), draw(st.integers(0, 9)),
     )  # fmt: skip
 
@@ -105,6 +105,15 @@ def cases(draw):
 @given(cases())
 def test_direct(case):
     case.check(served=False)
+
+
+@settings(max_examples=80, deadline=None)
+@given(cases(channels=st.just(1), filters=st.integers(1, 4), most_axes=2), st.integers(1, 3))
+def test_depthwise(case, threads):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "threads", threads)
+        patch.setattr(compiled.depthwise, "_FEWEST", 0)
+        case.check(served=False)
 
 
 ONE, SAME = (1, 1), ((1, 1), (1, 1))
@@ -122,6 +131,8 @@ ONE, SAME = (1, 1), ((1, 1), (1, 1))
         Case(2, 1, 64, 32, (7, 7), (1, 1), ONE, ((0, 0), (0, 0)), ONE),
         Case(2, 32, 1, 1, (14, 14), (3, 3), ONE, SAME, ONE),
         Case(2, 8, 1, 2, (15, 15), (3, 3), (2, 2), SAME, ONE),
+        Case(2, 32, 1, 1, (28, 30), (3, 3), (2, 2), SAME, ONE),
+        Case(2, 16, 1, 1, (500,), (7,), (1,), ((3, 3),), (1,)),
         Case(1, 1, 20, 20, (300,), (9,), (1,), ((4, 4),), (1,)),
         Case(1, 2, 4, 4, (5, 9, 9), (3, 3, 3), (1, 1, 1), (*SAME, (1, 1)), (1, 1, 1)),
     ],
