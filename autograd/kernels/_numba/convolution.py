@@ -25,6 +25,7 @@ from autograd.kernels._numba import (
     gemm,
     parallel,
     prange,
+    tiles,
     winograd,
 )
 from autograd.kernels._numba._calls import Compiled, call
@@ -148,6 +149,8 @@ def conv(
         result = winograd.correlate(x, weight, out, before, groups, start, False)
         if result is not None:
             return result
+    if tiles.serves(kernel, stride, padding, dilation):
+        return tiles.conv(x, weight, out, groups, start)
     plan = _plan(
         images, groups, channels, filters, spatial, kernel, out,
         tuple(stride), before, tuple(dilation), x.itemsize, 0,
@@ -165,12 +168,16 @@ def conv_input_grad(
     g: Any, weight: Any, spatial: Any, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Any:
     """See :func:`autograd.kernels.conv_input_grad`."""
-    if not _serves(g, weight) or math.prod(stride) > _MOST_RESIDUES or not math.prod(spatial):
+    if not _serves(g, weight) or not math.prod(spatial):
         return NotImplemented
     kernel, out, spatial = weight.shape[2:], g.shape[2:], tuple(spatial)
     images, channels, filters = len(g), weight.shape[1], len(weight) // groups
     before = tuple([b for b, _ in padding])
     g, weight = np.ascontiguousarray(g), np.ascontiguousarray(weight)
+    if tiles.serves(kernel, stride, padding, dilation):
+        return tiles.input_grad(g, weight, spatial, groups)
+    if math.prod(stride) > _MOST_RESIDUES:
+        return NotImplemented
     start = np.zeros(groups * channels, g.dtype)
     if _by_winograd(g.dtype, images, groups, filters, channels, kernel, spatial, stride, dilation):
         begin = tuple([2 - b for b in before])
@@ -216,6 +223,8 @@ def conv_weight_grad(
         result = winograd.weight_grad(g, x, before, groups)
         if result is not None:
             return result
+    if tiles.serves(kernel, stride, padding, dilation):
+        return _finite(tiles.weight_grad(g, x, kernel, groups))
     planes = x.shape[2:], out
     if depthwise.serves(groups, channels, filters, planes, g.itemsize):
         return _finite(depthwise.weight_grad(g, x, kernel, stride, before, dilation))

@@ -82,7 +82,7 @@ class Case:
 
 
 @st.composite
-def cases(draw, channels=st.integers(1, 9), filters=st.integers(1, 13), most_axes=3):
+def cases(draw, most_channels=9, most_filters=13, most_axes=3, tiles=False):
     axes = draw(st.integers(1, most_axes))
 
     def each(low, high):
@@ -90,13 +90,15 @@ def cases(draw, channels=st.integers(1, 9), filters=st.integers(1, 13), most_axe
 
     kernel, stride, dilation = each(1, 4), each(1, 3), each(1, 3)
     padding = tuple(zip(each(0, 5), each(0, 5), strict=True))
+    if tiles:
+        stride, dilation, padding = kernel, (1,) * axes, ((0, 0),) * axes
     fit = [
         max(1, (k - 1) * d + 1 - sum(p)) for k, d, p in zip(kernel, dilation, padding, strict=True)
     ]
     spatial = tuple(n + draw(st.integers(0, 20 if axes < 3 else 6)) for n in fit)
     return Case(
-        draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(channels), draw(filters),
-        spatial, kernel, stride, padding, dilation,
+        draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(st.integers(1, most_channels)),
+        draw(st.integers(1, most_filters)), spatial, kernel, stride, padding, dilation,
         draw(st.sampled_from([np.float32, np.float64])), draw(st.integers(0, 9)),
     )  # fmt: skip
 
@@ -108,11 +110,20 @@ def test_direct(case):
 
 
 @settings(max_examples=80, deadline=None)
-@given(cases(channels=st.just(1), filters=st.integers(1, 4), most_axes=2), st.integers(1, 3))
+@given(cases(most_channels=1, most_filters=4, most_axes=2), st.integers(1, 3))
 def test_depthwise(case, threads):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SETTINGS, "threads", threads)
         patch.setattr(compiled.depthwise, "_FEWEST", 0)
+        case.check(served=False)
+
+
+@settings(max_examples=80, deadline=None)
+@given(cases(tiles=True), st.integers(1, 3), st.integers(1, 4000))
+def test_windows_that_tile_the_input(case, threads, columns):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "threads", threads)
+        patch.setattr(compiled.tiles, "_COLUMN_BYTES", columns)
         case.check(served=False)
 
 
@@ -133,6 +144,9 @@ ONE, SAME = (1, 1), ((1, 1), (1, 1))
         Case(2, 8, 1, 2, (15, 15), (3, 3), (2, 2), SAME, ONE),
         Case(2, 32, 1, 1, (28, 30), (3, 3), (2, 2), SAME, ONE),
         Case(2, 16, 1, 1, (500,), (7,), (1,), ((3, 3),), (1,)),
+        Case(2, 1, 3, 24, (32, 48), (16, 16), (16, 16), ((0, 0), (0, 0)), ONE),
+        Case(3, 1, 16, 32, (29, 28), (2, 2), (2, 2), ((0, 0), (0, 0)), ONE),
+        Case(2, 1, 8, 16, (8, 9, 10), (2, 2, 2), (2, 2, 2), ((0, 0),) * 3, (1, 1, 1)),
         Case(1, 1, 20, 20, (300,), (9,), (1,), ((4, 4),), (1,)),
         Case(1, 2, 4, 4, (5, 9, 9), (3, 3, 3), (1, 1, 1), (*SAME, (1, 1)), (1, 1, 1)),
     ],
