@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from autograd import Tensor
-from autograd.extend import note_write
 
 __all__ = ["Bundle"]
 
@@ -107,11 +106,11 @@ class Bundle:
             slope[...] = found
         return True
 
-    def scatter(self) -> None:
-        """Copy the updated values back into the parameters' own arrays."""
+    def scatter(self) -> list[Array]:
+        """Copy the updated values back into the parameters' own arrays; these."""
         for home, value in zip(self.homes, self.values):
             home[...] = value
         for key in self.scalars:
             for state in self.states:
                 state[key] = self.state[key]
-        note_write(*self.homes)
+        return self.homes

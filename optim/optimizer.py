@@ -147,7 +147,7 @@ class Optimizer:
         if bundle is not None:
             if bundle.serves(parameters) and bundle.gather():
                 self._apply(bundle.p, bundle.g, bundle.state, group)
-                bundle.scatter()
+                written += bundle.scatter()
                 parameters = bundle.others
             else:
                 self._bundles[index] = bundle = None

@@ -42,7 +42,7 @@ def _in_threads(work: Callable[..., None], arrays: Sequence[Array | None], *opti
     in_threads(piece, range(threads))
 
 
-@compilable(least=1 << 13)
+@compilable(least=1 << 11)
 def adam_step(
     p: Array,
     g: Array,
