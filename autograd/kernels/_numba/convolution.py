@@ -639,8 +639,14 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
                 for f in range(filters):
                     at = f * span + (s - slab) * rows * wide * lanes
                     for r in range(rows):
-                        for q in range(plan.out_w):
-                            cotangent[at + q] = g[source + q + r * plan.out_w]
+                        row = source + r * plan.out_w
+                        if row + wide * lanes <= g.size:
+                            copied(g, row, cotangent, at, plan.out_w)
+                        else:
+                            for q in range(plan.out_w):
+                                cotangent[at + q] = g[row + q]
+                        for q in range(plan.out_w, wide * lanes):
+                            cotangent[at + q] = 0
                         at += wide * lanes
                     source += out_plane
             for c in range(low, high, block):
