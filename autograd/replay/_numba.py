@@ -204,7 +204,7 @@ class _Source:
         loop = loop_lines(step.formula, made, step.shape, axes, arrays, f"l{self._loops}")
         if loop is None:
             raise NotNativeError("an operation on elements has no compiled form")
-        return [*lines, "first = 0", f"last = {axes[0][0]}", *loop, *copies]
+        return [*lines, f"count = {axes[0][0]}", *loop, *copies]
 
     def _copy(self, source: str, target: str) -> str:
         array = self.arrays[source]

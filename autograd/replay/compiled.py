@@ -138,6 +138,10 @@ def _kind_of(arg: Any) -> Any:
 # --------------------------------------------------------------------------------------- replaying
 
 
+def _arrays(args: tuple[Any, ...]) -> list[Any]:
+    return [arg.data if isinstance(arg, Tensor) else arg for arg in args]
+
+
 class _Program:
     """What a recording says: which guards must hold, and what to do to the arguments.
 
@@ -172,7 +176,12 @@ class _Program:
             assert node.attrs is not None
             return self._recorded(g, node.attrs["args"], edges, wanted)
         lease: Lease = saved[-1]
-        parts: list[Any] = lease.workspace.backward(g, lease.values)
+        values, lease.values = lease.values, None
+        if values is None:  # an earlier pass over a graph that was retained has used them up
+            assert node.attrs is not None
+            arrays = _arrays(node.attrs["args"])
+            _, values = lease.workspace.forward([leaf.data for leaf in self.leaves], arrays)
+        parts: list[Any] = lease.workspace.backward(g, values)
         if lease.workspace.incomplete:
             for i, part in enumerate(parts):
                 if part is None:  # the result does not depend on it
@@ -218,7 +227,7 @@ class _Program:
 
     def __call__(self, args: tuple[Any, ...]) -> Tensor:
         lease = Lease(self._idle.pop() if self._idle else Workspace(self._recording), self._idle)
-        arrays = [arg.data if isinstance(arg, Tensor) else arg for arg in args]
+        arrays = _arrays(args)
         leaves = [leaf.data for leaf in self.leaves]
         y, lease.values = lease.workspace.forward(leaves, arrays)
         out = _wrap(np.asarray(y))

@@ -5,6 +5,7 @@ Loops are calls of kernels, other steps calls of forwards and rules, one line ea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -44,8 +45,8 @@ class Workspace:
         self._calls = 0
         self._native: Any = None
 
-    def forward(self, leaves: list[Any], args: list[Any]) -> tuple[Any, tuple[Any, ...]]:
-        """The result, and what ``backward`` reads."""
+    def forward(self, leaves: list[Any], args: list[Any]) -> tuple[Any, Any]:
+        """The result, and what ``backward`` reads, and empties."""
         if self._native is not None:
             found = self._native.forward(leaves, args)
             if found is not None:
@@ -82,7 +83,7 @@ class Lease:
     def __init__(self, workspace: Workspace, idle: list[Workspace]) -> None:
         self.workspace = workspace
         self.idle = idle  # where it is put back
-        self.values: tuple[Any, ...] = ()
+        self.values: Any = None  # what the way back reads, once
 
     def __del__(self) -> None:
         self.idle.append(self.workspace)
@@ -102,27 +103,24 @@ class _Writer:
         """The source of both functions."""
         plan, kept = self.plan, sorted(self.plan.kept)
         result = f"v{plan.last}"
-        lines = [
-            "def forward(leaves, args):",
+        there = [
             _unpacked([f"p{i}" for i in range(len(self.recording.leaves))], "leaves"),
             _unpacked([f"a{i}" for i in range(len(self.recording.args))], "args"),
         ]
         for ahead in plan.there:
-            lines += (
+            there += (
                 self._loop(ahead, "there") if isinstance(ahead, Loop) else self._forward(ahead.i)
             )
-        lines += [
-            f"return {_own(result)}, ({''.join(f'{name}, ' for name in kept)})",
-            "def backward(g, values):",
-            _unpacked(kept, "values"),
-            f"g{result} = g",
-        ]
+        there.append(f"return {_own(result)}, [{', '.join(kept)}]")
+        back = [_unpacked(kept, "values"), "values.clear()", f"g{result} = g"]
         for step in plan.back:
             if isinstance(step, Loop):
-                lines += self._loop(step, "back")
+                back += self._loop(step, "back")
             else:
-                lines += self._rules(step) if isinstance(step, Rules) else self._add(step)
-        lines.append(f"return [{', '.join(map(str, plan.results))}]")
+                back += self._rules(step) if isinstance(step, Rules) else self._add(step)
+        back.append(f"return [{', '.join(map(str, plan.results))}]")
+        lines = ["def forward(leaves, args):", *_releasing(there)]
+        lines += ["def backward(g, values):", *_releasing(back)]
         return "\n".join([line if line.startswith("def ") else f"    {line}" for line in lines])
 
     def _keep_apart(self, buffers: Iterable[Any]) -> None:
@@ -186,6 +184,7 @@ class _Writer:
         return [
             f"parts = q{i}._vjp(gv{i}, ({', '.join(saved)},), {at}, e{i}, None)",
             *(f"{target} = parts[{k}]" for k, target in step.targets.items()),
+            "del parts",
         ]
 
     def _add(self, step: Add) -> list[str]:
@@ -200,6 +199,26 @@ class _Writer:
             ]
         value = part if step.first else f"{target} + {part}"
         return [*lines, f"{target} = {_own(part) if step.first and step.lasting else value}"]
+
+
+def _releasing(lines: list[str]) -> list[str]:
+    """The same lines, and after the last that reads a result or its gradient, that it goes.
+
+    What comes next then finds its memory in the cache.
+    """
+    last = {name: i for i, line in enumerate(lines) for name in _RESULT.findall(line)}
+    gone: dict[int, list[str]] = {}
+    for name, i in last.items():
+        if i < len(lines) - 1:  # the last line returns the others
+            gone.setdefault(i, []).append(name)
+    return [
+        text
+        for i, line in enumerate(lines)
+        for text in (line, *([f"del {', '.join(gone[i])}"] if i in gone else ()))
+    ]
+
+
+_RESULT = re.compile(r"\b(?:g?v|part)\d+(?:_\d+)?\b")
 
 
 def _unpacked(names: Iterable[str], source: str) -> str:

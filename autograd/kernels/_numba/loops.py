@@ -75,17 +75,23 @@ def compiled_loop(
     if lines is None:
         return None
     given, length = ", ".join(arrays.values()), axes[0][0]
+    shapes = [laid_out(symbol.shape, shape, axes) for symbol in symbols]
+    # Parts are slices, whose indices begin at 0: signs would have to be asked for in each step.
+    parts = [
+        f"{array}[first:last]" if laid[0] == length else array
+        for array, laid in zip(arrays.values(), shapes, strict=True)
+    ]
     source = "\n".join([
-        f"def part(first, last, {given}):",
+        f"def part(count, {given}):",
         *[f"    {line}" for line in lines],
         "",
         f"def shared(threads, {given}):",
         "    for t in prange(threads):",
-        f"        part({length} * t // threads, {length} * (t + 1) // threads, {given})",
+        f"        first, last = {length} * t // threads, {length} * (t + 1) // threads",
+        f"        part(last - first, {', '.join(parts)})",
         "",
     ])  # fmt: skip
     shared = written(source, NAMES, ("part", "shared"))["shared"]
-    shapes = [laid_out(symbol.shape, shape, axes) for symbol in symbols]
 
     def run(inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
         given = (*map(np.ascontiguousarray, inputs), *outputs)
@@ -125,7 +131,7 @@ def loop_lines(
     arrays: Mapping[int, str],
     prefix: str = "",
 ) -> list[str] | None:
-    """The loops, over the first axis from ``first`` to ``last``; None if there is no compiled form.
+    """The loops, over ``count`` places of the first axis; None if there is no compiled form.
 
     Args:
         formula, outputs, shape: as for `compiled_loop`.
@@ -161,7 +167,7 @@ def loop_lines(
             body[depth].append(f"{arrays[number]}[{index}] = {prefix}v{number}")
     lines = list(body[0])
     for k, (length, _) in enumerate(axes):
-        bounds = "first, last" if k == 0 else str(length)
+        bounds = "count" if k == 0 else str(length)
         lines.append("    " * k + f"for i{k} in range({bounds}):")
         lines += ["    " * (k + 1) + line for line in body[k + 1] or ["pass"]]
     return lines

@@ -268,15 +268,16 @@ def _max_windows_of(x, y, window):
             shift = b * aside - left
             first, last = _bounds(x.shape[1], y.shape[1], right, shift)
             for i in range(first_i, last_i):
+                row, top_row = x[i * down + above, first * right + shift :], y[i, first:last]
                 if right == 1:
-                    for j in range(first, last):
-                        y[i, j] = _larger(y[i, j], x[i * down + above, j + shift])
+                    for j in range(len(top_row)):
+                        top_row[j] = _larger(top_row[j], row[j])
                 elif right == 2:
-                    for j in range(first, last):
-                        y[i, j] = _larger(y[i, j], x[i * down + above, 2 * j + shift])
+                    for j in range(len(top_row)):
+                        top_row[j] = _larger(top_row[j], row[2 * j])
                 else:
-                    for j in range(first, last):
-                        y[i, j] = _larger(y[i, j], x[i * down + above, j * right + shift])
+                    for j in range(len(top_row)):
+                        top_row[j] = _larger(top_row[j], row[j * right])
 
 
 @parallel
