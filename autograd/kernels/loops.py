@@ -35,6 +35,8 @@ class Loop:
         formula: its inputs are the arguments of a call, in order.
         outputs: the values to return.
         shape: that of the outputs; inputs are broadcast to it.
+        sums: for each output None, or the shape that it is to be summed to, over the axes along
+            which such an array would be broadcast. Compiled, sums are double and made in passing.
 
     Attributes:
         call: takes the arrays and returns the outputs in a list.
@@ -51,7 +53,13 @@ class Loop:
            [0., 0.]])]
     """
 
-    def __init__(self, formula: Formula, outputs: Sequence[Symbol], shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        formula: Formula,
+        outputs: Sequence[Symbol],
+        shape: tuple[int, ...],
+        sums: Sequence[tuple[int, ...] | None] = (),
+    ) -> None:
         inputs = list(formula.inputs.values())
         given = {x.index for x in inputs}
         made = {o.index: o for o in outputs if o.index not in given}
@@ -64,16 +72,23 @@ class Loop:
         arrays = [f"x{x.index}" for x in inputs]
         written = [f"o{o.index}" for o in self.made]
         scratch = [f"t{i}" for i in range(len(kinds))]
+        self._outputs, self._sums = outputs, sums or (None,) * len(outputs)
+        for k, into in enumerate(self._sums):
+            if into is not None:
+                names["summed"], names[f"into{k}"] = _summed, into
+                places[k] = f"summed({places[k]}, into{k})"
         result = f"[{', '.join(places)}]"
         if prod(shape) <= _BLOCK:
             names.update(zip(written, self.buffers, strict=True))
             names.update((t, np.empty(shape, kind)) for t, kind in zip(scratch, kinds, strict=True))
             source = f"def call({', '.join(arrays)}):\n    {body}\n    return {result}"
         else:
-            names["blocks"] = self._in_blocks
+            names["blocks"], names["compiled"] = self._in_blocks, self._in_one
             source = (
                 f"def work({', '.join([*arrays, *written, *scratch])}):\n    {body}\n\n"
                 f"def call({', '.join(arrays)}):\n"
+                f"    found = compiled(({', '.join(arrays)},))\n"
+                f"    if found is not None: return found\n"
                 f"    {''.join(f'{o}, ' for o in written)}= blocks(({', '.join(arrays)},))\n"
                 f"    return {result}"
             )
@@ -81,19 +96,34 @@ class Loop:
         self.call: Callable[..., list[Any]] = names["call"]
         self._work: Callable[..., None] | None = names.get("work")
         self._kinds = kinds
-        self._compiled: Callable[..., None] | None = None
+        self._compiled: Callable[..., list[Any]] | None = None
+        self._stored: list[int] = []  # the buffers that it fills
         self._calls = 0
 
-    def _in_blocks(self, arrays: tuple[Any, ...]) -> list[Array]:
-        """Fill the buffers block by block, along the first axis, or along one axis of all."""
+    def _in_one(self, arrays: tuple[Any, ...]) -> list[Any] | None:
+        """The outputs, from the compiled loop; None if there is none, or not yet."""
         self._calls += 1
+        results = list(zip(self._outputs, self._sums, strict=True))
         if self._calls == _COMPILED and SETTINGS.may_compile and settle():
             from autograd.kernels._numba.loops import compiled_loop
 
-            self._compiled = compiled_loop(self._formula, self.made, self._shape)
-        if self._compiled is not None:
-            self._compiled(arrays, self.buffers)
-            return self.buffers
+            whole = {o.index for o, into in results if into is None}
+            self._stored = [k for k, o in enumerate(self.made) if o.index in whole]
+            self._compiled = compiled_loop(
+                self._formula,
+                [self.made[k] for k in self._stored],
+                self._shape,
+                [(o, into) for o, into in results if into is not None],
+            )
+        if self._compiled is None:
+            return None
+        totals = iter(self._compiled(arrays, [self.buffers[k] for k in self._stored]))
+        found = dict(zip([x.index for x in self._formula.inputs.values()], arrays, strict=True))
+        found.update((self.made[k].index, self.buffers[k]) for k in self._stored)
+        return [found[o.index] if into is None else next(totals) for o, into in results]
+
+    def _in_blocks(self, arrays: tuple[Any, ...]) -> list[Array]:
+        """Fill the buffers block by block, along the first axis, or along one axis of all."""
         work, shape, every = self._work, self._shape, (*arrays, *self.buffers)
         assert work is not None
         if all(np.shape(a) in (shape, ()) for a in every) and all(
@@ -116,6 +146,15 @@ class Loop:
 
         in_threads(blocks, range(threads))
         return self.buffers
+
+
+def _summed(array: Any, shape: tuple[int, ...]) -> Any:
+    """Sum over the axes along which ``shape`` would be broadcast."""
+    if not shape:
+        return np.add.reduce(array, axis=None)
+    lead = array.ndim - len(shape)
+    axes = [i for i in range(array.ndim) if i < lead or shape[i - lead] != array.shape[i]]
+    return np.sum(array, axis=tuple(axes), keepdims=True).reshape(shape)
 
 
 def _lines(

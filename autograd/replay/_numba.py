@@ -195,13 +195,12 @@ class _Source:
         symbols = [*step.formula.inputs.values(), *made]
         axes = merged(step.shape, [symbol.shape for symbol in symbols])
         self._loops += 1
-        arrays = {symbol.index: f"l{self._loops}x{symbol.index}" for symbol in symbols}
+        arrays = [f"l{self._loops}x{symbol.index}" for symbol in symbols]
+        laid = {a: laid_out(s.shape, step.shape, axes) for a, s in zip(arrays, symbols)}
         lines = [
-            f"{arrays[s.index]} = "
-            f"{self._reshaped(given[s.index], laid_out(s.shape, step.shape, axes))}"
-            for s in symbols
+            f"{a} = {self._reshaped(given[s.index], laid[a])}" for a, s in zip(arrays, symbols)
         ]
-        loop = loop_lines(step.formula, made, step.shape, axes, arrays, f"l{self._loops}")
+        loop = loop_lines(step.formula, made, axes, arrays, laid, f"l{self._loops}")
         if loop is None:
             raise NotNativeError("an operation on elements has no compiled form")
         return [*lines, f"count = {axes[0][0]}", *loop, *copies]

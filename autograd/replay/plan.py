@@ -71,6 +71,7 @@ class Plan:
         there, back: the steps.
         constants: the numbers and arrays from outside that steps read, ``c0`` and so on.
         kept: variables that the steps back read.
+        last_reader: by operation, the last one that reads its result.
         results: the variables of the gradients of leaves and tracked arguments, or None.
     """
 
@@ -82,7 +83,7 @@ class Plan:
         self.kept: set[str] = set()
         self.there: list[Loop | Forward] = []
         self.back: list[Loop | Rules | Add] = []
-        self._last_reader = {
+        self.last_reader = {
             which: i
             for i in range(self.last + 1)
             for kind, which in (*recording.operands[i], *recording.settings[i].values())
@@ -174,7 +175,7 @@ class Plan:
         values = {i: trace.value("step", i) for i in run}
         made = [
             i for i in run
-            if self._last_reader.get(i, i) >= run.stop or f"v{i}" in self.kept or i == self.last
+            if self.last_reader.get(i, i) >= run.stop or f"v{i}" in self.kept or i == self.last
         ]  # fmt: skip
         targets = [f"v{i}" for i in made]
         self.there.append(

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from itertools import pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from autograd import kernels
 from autograd._backward import _conform
+from autograd._primitive import primitives
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._twins import settle
-from autograd.replay.plan import Add, Loop, Plan, Rules, reads_of
+from autograd.replay.plan import Add, Forward, Loop, Plan, Rules, reads_of
 from autograd.replay.recording import Recording
 
 __all__ = ["Lease", "Workspace"]
@@ -96,6 +99,7 @@ class _Writer:
         self.plan, self.recording = plan, plan.recording
         self.buffers: dict[int, Any] = {}
         self.names: dict[str, Any] = {"conform": _conform, "buffers": self.buffers}
+        self._totals = self._totals_of_loops()
         for special in plan.special:
             self._keep_apart(() if special is None else special.buffers)
 
@@ -108,14 +112,15 @@ class _Writer:
             _unpacked([f"a{i}" for i in range(len(self.recording.args))], "args"),
         ]
         for ahead in plan.there:
-            there += (
-                self._loop(ahead, "there") if isinstance(ahead, Loop) else self._forward(ahead.i)
-            )
+            if isinstance(ahead, Loop):
+                there += self._loop_there(ahead)
+            elif ahead.i not in self._totals:
+                there += self._forward(ahead.i)
         there.append(f"return {_own(result)}, [{', '.join(kept)}]")
         back = [_unpacked(kept, "values"), "values.clear()", f"g{result} = g"]
         for step in plan.back:
             if isinstance(step, Loop):
-                back += self._loop(step, "back")
+                back += self._loop_back(step)
             else:
                 back += self._rules(step) if isinstance(step, Rules) else self._add(step)
         back.append(f"return [{', '.join(map(str, plan.results))}]")
@@ -126,14 +131,54 @@ class _Writer:
     def _keep_apart(self, buffers: Iterable[Any]) -> None:
         self.buffers.update((id(buffer), buffer) for buffer in buffers)
 
-    def _loop(self, step: Loop, way: str) -> list[str]:
-        if not step.targets:
+    def _loop_there(self, step: Loop) -> list[str]:
+        targets, sums, mean = [*step.targets], self._no_sums(step), []
+        for i, value in self._totals.items():
+            if value in targets:  # instead of the value, its sum
+                which = targets.index(value)
+                targets[which], sums[which] = f"v{i}", ()
+                if self.recording.nodes[i].primitive is primitives["mean"]:
+                    mean = [f"v{i} = v{i} / {prod(step.shape)}"]
+        return [*self._loop(step, "there", targets, sums), *mean]
+
+    def _loop_back(self, step: Loop) -> list[str]:
+        sums = self._no_sums(step)
+        for add in self.plan.back:
+            if isinstance(add, Add) and add.part in step.targets and not add.sure:
+                sums[step.targets.index(add.part)] = add.like.shape
+        return self._loop(step, "back", step.targets, sums)
+
+    @staticmethod
+    def _no_sums(step: Loop) -> list[tuple[int, ...] | None]:
+        return [None] * len(step.targets)
+
+    def _loop(
+        self, step: Loop, way: str, targets: list[str], sums: list[tuple[int, ...] | None]
+    ) -> list[str]:
+        if not targets:
             return []
-        loop = kernels.Loop(step.formula, step.values, step.shape)
+        loop = kernels.Loop(step.formula, step.values, step.shape, sums)
         self._keep_apart(loop.buffers)
         name = f"{way}{step.start}"
         self.names[name] = loop.call
-        return [_unpacked(step.targets, f"{name}({', '.join(step.formula.inputs)})")]
+        return [_unpacked(targets, f"{name}({', '.join(step.formula.inputs)})")]
+
+    def _totals_of_loops(self) -> dict[int, str]:
+        """Sums and means of all elements of what a loop before them made, if nothing else reads
+        it: by operation, that value."""
+        plan, found = self.plan, {}
+        for loop, step in pairwise(plan.there):
+            if not (isinstance(loop, Loop) and isinstance(step, Forward)):
+                continue
+            node = self.recording.nodes[step.i]
+            if node.primitive not in (primitives["sum"], primitives["mean"]) or node.shape:
+                continue
+            kind, which = self.recording.operands[step.i][0]
+            value = plan.variable(kind, which)
+            alone = value in loop.targets and value not in plan.kept
+            if alone and plan.last_reader[which] == step.i and node.dtype.char in "fd":
+                found[step.i] = value
+        return found
 
     def _forward(self, i: int) -> list[str]:
         primitive, form = self.recording.nodes[i].primitive, self.plan.special[i]

@@ -59,6 +59,74 @@ def test_training_takes_the_same_steps():
     assert losses[0] == losses[1]
 
 
+def _squares(x, w):
+    return ((x - w) * (x - w)).mean()
+
+
+def _read_twice(x, w):
+    y = x * w + 1
+    return y.sum() + (y @ y.T).mean()
+
+
+def _read_by_two_sums(x, w):
+    y = x * w + 1
+    return y.sum() * y.mean()
+
+
+def _kept_for_the_way_back(x, w):
+    return np.exp(x * w).sum()
+
+
+def _a_sum_among_others(x, w):
+    return np.tanh(x * (x * w).sum() + w).mean() + (w * 2).sum()
+
+
+def _of_products(x, w):
+    return (x * w).sum() * w.sum()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [_squares, _read_twice, _read_by_two_sums, _kept_for_the_way_back, _a_sum_among_others,
+     _of_products],
+)  # fmt: skip
+@pytest.mark.parametrize("shape", [(3, 4), (300, 200)], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kernels", ["numpy", "auto"])
+def test_sums_of_values(function, shape, dtype, kernels):
+    """A sum may be made where its values are; in plain NumPy it is rounded as otherwise."""
+    check_sums(function, shape, dtype, kernels)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (300, 200)], ids=str)
+def test_means_of_half_precision_do_not_overflow(shape):
+    check_sums(lambda x, w: ((x * w + 20) * 20).mean(), shape, np.float16, "numpy")
+
+
+def check_sums(function, shape, dtype, kernels):
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal(shape) / shape[-1]).astype(dtype)
+    with autograd.config(kernels=kernels):
+        compiled = autograd.compile(function)
+        for _ in range(30):
+            values = rng.random(shape[-1])
+            found = []
+            for call in (function, compiled):
+                w = Tensor(values, requires_grad=True, dtype=dtype)
+                result = call(x, w)
+                result.backward()
+                found.append((result.data, w.grad.data))
+            for a, b in zip(*found, strict=True):
+                assert a.dtype == b.dtype == dtype
+                assert np.isfinite(a).all()
+                if kernels == "numpy":
+                    np.testing.assert_array_equal(a, b)
+                else:
+                    rtol = 2000 * np.finfo(dtype).eps
+                    np.testing.assert_allclose(b, a, rtol=rtol, atol=rtol * np.abs(a).max())
+    assert compiled.replays == 28
+
+
 def test_a_convolutional_network():
     autograd.manual_seed(0)
     model = nn.Sequential(

@@ -36,13 +36,30 @@ from numba.extending import overload
 
 from autograd.kernels.elementwise import SCALED_ERFC
 
-__all__ = ["erf", "erfc_parts", "exp", "expm1", "inlined", "log", "log1p", "sigmoid", "tanh"]
+__all__ = [
+    "erf",
+    "erfc_parts",
+    "exp",
+    "expm1",
+    "inlined",
+    "log",
+    "log1p",
+    "plus",
+    "sigmoid",
+    "tanh",
+]
 
 # For functions of numbers. Not to be reordered: the reductions of arguments are exact only as they
 # are written.
 inlined = numba.njit(
     fastmath={"contract", "nsz"}, error_model="numpy", nogil=True, forceinline=True
 )
+
+
+@numba.njit(fastmath={"reassoc", "nsz"}, nogil=True, forceinline=True)
+def plus(a, b):
+    """Their sum; such a sum of many numbers may be added up in any order, and so vectorises."""
+    return a + b
 
 
 class _Format(NamedTuple):

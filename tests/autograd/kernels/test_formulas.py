@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from autograd._backward import unbroadcast
 from autograd.kernels import Loop
 from autograd.kernels.formulas import Formula, NotElementwise
 
@@ -154,3 +155,17 @@ def test_inputs_may_be_in_any_order():
     np.testing.assert_array_equal(loop.call(x, y)[0], x * y + 1)
     y = np.broadcast_to(np.float32(3), (300, 200))
     np.testing.assert_array_equal(loop.call(x, y)[0], x * y + 1)
+
+
+@pytest.mark.parametrize("into", [(), (1,), (1, 1), (200,), (300, 1), (1, 200)], ids=str)
+@pytest.mark.parametrize("rows", [3, 300])
+def test_outputs_may_be_summed(rows, into):
+    into = tuple(rows if n == 300 else n for n in into)
+    formula = Formula()
+    x = formula.input("x", (rows, 200), FLOAT)
+    loop = Loop(formula, [x * 2, x * 2, x], (rows, 200), [into, None, into])
+    values = np.random.default_rng(0).random((rows, 200), np.float32)
+    summed, whole, given = loop.call(values)
+    np.testing.assert_array_equal(whole, values * 2)
+    np.testing.assert_array_equal(summed, unbroadcast(values * 2, into))
+    np.testing.assert_array_equal(given, unbroadcast(values, into))

@@ -12,7 +12,10 @@ pytest.importorskip("numba")
 if not settle():
     pytest.skip("compiled kernels are off", allow_module_level=True)
 
+from autograd import config
+from autograd._backward import unbroadcast
 from autograd.kernels._numba.loops import compiled_loop
+from autograd.kernels.loops import Loop
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, np.nan, np.inf, -np.inf, 0.5, -0.5, 1e-30, 20.0, -20.0]
 UNARY = [
@@ -91,6 +94,63 @@ def test_arrays_in_any_order_are_read_and_left_alone():
     np.testing.assert_array_equal(x, before)
 
 
+@pytest.mark.parametrize("into", [(), (1,), (4, 1), (3,), (5, 1, 1), (1, 4, 3), (5, 4, 1)], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums(into, dtype):
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(shape).astype(dtype) for shape in ((5, 4, 3), (3,), (4, 1))]
+    formula = Formula()
+    x, y, z = (formula.input(i, a.shape, a.dtype) for i, a in enumerate(arrays))
+    whole, part = x * y, x * y + z
+    run = compiled_loop(formula, [whole], (5, 4, 3), [(part, into), (x, into)])
+    expected = [arrays[0] * arrays[1] + arrays[2], arrays[0]]
+    for threads in (1, 3):
+        with config(threads=threads):
+            out = np.empty((5, 4, 3), dtype)
+            sums = run(arrays, [out])
+        np.testing.assert_array_equal(out, arrays[0] * arrays[1])
+        for found, values in zip(sums, expected, strict=True):
+            assert found.dtype == dtype
+            assert found.shape == into
+            rtol = 10 * np.finfo(dtype).eps
+            wanted = unbroadcast(values.astype(np.float64), into)
+            np.testing.assert_allclose(found, wanted, rtol=rtol, atol=rtol)
+
+
+def test_sums_of_many_numbers_are_made_in_double_precision():
+    x = np.full(1 << 22, 0.1, np.float32)
+    formula = Formula()
+    run = compiled_loop(formula, [], x.shape, [(formula.input("x", x.shape, x.dtype), ())])
+    (total,) = run([x], [])
+    assert total == np.float32(x.sum(dtype=np.float64))
+    x[77] = np.nan
+    (total,) = run([x], [])
+    assert np.isnan(total)
+
+
+def test_the_same_number_everywhere_is_read_once():
+    """Broadcast gradients come in like that; other arrays may take their place later."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((300, 20)), np.broadcast_to(np.float64(3), (300, 20))
+    formula = Formula()
+    symbols = [formula.input(i, (300, 20), x.dtype) for i in range(2)]
+    run = compiled_loop(formula, [symbols[0] * symbols[1]], (300, 20), [(symbols[1], (20,))])
+    out = np.empty((300, 20))
+    for one, other in ((x, y), (y, x), (y, y), (x, x)):
+        (total,) = run([one, other], [out])
+        np.testing.assert_allclose(out, one * other, rtol=1e-15)
+        np.testing.assert_allclose(total, other.sum(axis=0), rtol=1e-13)
+
+
+def test_sums_over_nothing():
+    formula = Formula()
+    x = formula.input("x", (0, 3), np.dtype(float))
+    run = compiled_loop(formula, [], (0, 3), [(x * 2, (3,)), (x, ())])
+    columns, total = run([np.empty((0, 3))], [])
+    np.testing.assert_array_equal(columns, np.zeros(3))
+    assert total == 0
+
+
 @pytest.mark.parametrize("dtype", [np.int64, np.complex128, np.float16])
 def test_other_types_are_left_to_numpy(dtype):
     formula = Formula()
@@ -101,3 +161,20 @@ def test_other_types_are_left_to_numpy(dtype):
 def test_the_order_of_operations_is_kept():
     """What a formula cancels on purpose, such as the digits below the unit, stays cancelled."""
     check(lambda x: [(x + 2.0**52) - 2.0**52], [np.linspace(0, 10, 1001)], 0)
+
+
+def test_loops_are_compiled_when_called_often():
+    """Before and after, values that are wanted whole, summed, and both."""
+    rng = np.random.default_rng(0)
+    x, b = rng.random((400, 300), np.float32), rng.random(300, np.float32)
+    formula = Formula()
+    symbols = formula.input("x", x.shape, x.dtype), formula.input("b", b.shape, b.dtype)
+    y = symbols[0] * symbols[1]
+    outputs = [y, y, symbols[0], symbols[0], y + 1]
+    loop = Loop(formula, outputs, x.shape, [None, (300,), (), None, (400, 1)])
+    expected = [x * b, (x * b).sum(0), x.sum(), x, (x * b + 1).sum(1, keepdims=True)]
+    for _ in range(8):
+        for found, wanted in zip(loop.call(x, b), expected, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-5)
+            assert found.shape == wanted.shape
+    assert loop._compiled is not None
