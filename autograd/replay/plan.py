@@ -288,7 +288,8 @@ class _Trace:
     def _step(self, i: int) -> Symbol:
         """The result of an operation of the run; on the way back, kept unless that is no gain."""
         node = self.recording.nodes[i]
-        if self.back and not (prod(node.shape) >= _LARGE and self._is_quick(i)):
+        kept = f"v{i}" in self.plan.kept  # for others
+        if self.back and (kept or prod(node.shape) < _LARGE or not self._is_quick(i)):
             return self.formula.input(f"v{i}", node.shape, node.dtype)
         return self._compute(i)
 
