@@ -236,7 +236,7 @@ def scattered_bands_pay(images: int, weight: Ints, out: Ints, stride: Ints, dila
         out: spatial shape of the outputs.
         stride, dilation: per axis.
 
-    >>> scattered_bands_pay(8, (1, 20, 10, 5, 5), (8, 8), (1, 1), (1, 1))
+    >>> scattered_bands_pay(64, (1, 20, 10, 5, 5), (8, 8), (1, 1), (1, 1))
     True
     """
     _, filters, channels, *kernel = weight

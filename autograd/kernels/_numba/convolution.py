@@ -376,6 +376,13 @@ def _weigh_kinds(number: Any) -> tuple[Any, ...]:
 
 
 @compiled
+def _clear(buffer, at, count):
+    part = buffer[at : at + count]  # whose indices need no signs
+    for q in range(count):
+        part[q] = 0
+
+
+@compiled
 def _pack(x, base, buffer, at, channels, od, oh, rows, plan):
     """Copy what ``rows`` rows of windows read, channel after channel, each with its padding."""
     plane = plan.depth * plan.height * plan.width
@@ -387,8 +394,7 @@ def _pack(x, base, buffer, at, channels, od, oh, rows, plan):
             for r in range(rows):
                 h = oh * plan.stride_h + r * apart - plan.before_h
                 if d < 0 or d >= plan.depth or h < 0 or h >= plan.height:
-                    for q in range(phases * pitch):
-                        buffer[at + q] = 0
+                    _clear(buffer, at, phases * pitch)
                     at += phases * pitch
                     continue
                 row = base + c * plane + (d * plan.height + h) * plan.width
@@ -396,8 +402,7 @@ def _pack(x, base, buffer, at, channels, od, oh, rows, plan):
                     shift = p - plan.before_w  # position q holds cell q * stride + shift
                     low = min(max(-(shift // stride), 0), pitch)
                     high = max(min((plan.width - 1 - shift) // stride + 1, pitch), low)
-                    for q in range(low):
-                        buffer[at + q] = 0
+                    _clear(buffer, at, low)
                     # Copies end at the end of a vector; what is too much is written again.
                     source = row + shift + low * stride
                     end = source + (high - low + plan.lanes) * stride
@@ -410,8 +415,7 @@ def _pack(x, base, buffer, at, channels, od, oh, rows, plan):
                     else:
                         for q in range(high - low):
                             buffer[at + low + q] = x[source + q * stride]
-                    for q in range(high, pitch):
-                        buffer[at + q] = 0
+                    _clear(buffer, at + high, pitch - high)
                     at += pitch
 
 
