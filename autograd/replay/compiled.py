@@ -49,8 +49,9 @@ def compile(function: Callable[..., Tensor]) -> Compiled:
 
     Neighbouring operations that do the same to every element (arithmetic, powers, exp, tanh,
     activations …) become one loop, there and back; in plain NumPy it works in blocks that fit the
-    cache, with the ``fast`` extra it is compiled. With that extra, a function whose arrays are all
-    small, and that does nothing but such operations, matrix products, sums, means, reshaping and
+    cache, with the ``fast`` extra it is compiled, and makes the sum or mean of all elements that
+    follows, and sums of broadcast gradients, in passing. With that extra, a function whose arrays
+    are all small, and that does nothing but such operations, matrix products, sums, means, reshaping and
     cross-entropy, becomes native code after twenty replays. What is compiled rounds otherwise in
     the last places, and so do activations such as SiLU, which are then their formulas.
 
@@ -95,8 +96,9 @@ class Compiled:
             return self.function(*args)
         if type(known) is _Program:
             if known.holds():
+                lease = known.lease()
                 try:
-                    result = known(args)
+                    result = known(args, lease)
                 except Exception:  # the function itself tells better what is wrong
                     return self.function(*args)
                 self.replays += 1
@@ -225,8 +227,11 @@ class _Program:
         self._arrays = [leaf.data for leaf in self.leaves]
         return True
 
-    def __call__(self, args: tuple[Any, ...]) -> Tensor:
-        lease = Lease(self._idle.pop() if self._idle else Workspace(self._recording), self._idle)
+    def lease(self) -> Lease:
+        """A workspace for one call."""
+        return Lease(self._idle.pop() if self._idle else Workspace(self._recording), self._idle)
+
+    def __call__(self, args: tuple[Any, ...], lease: Lease) -> Tensor:
         arrays = _arrays(args)
         leaves = [leaf.data for leaf in self.leaves]
         y, lease.values = lease.workspace.forward(leaves, arrays)
