@@ -51,9 +51,9 @@ def compile(function: Callable[..., Tensor]) -> Compiled:
     activations …) become one loop, there and back; in plain NumPy it works in blocks that fit the
     cache, with the ``fast`` extra it is compiled, and makes the sum or mean of all elements that
     follows, and sums of broadcast gradients, in passing. With that extra, a function whose arrays
-    are all small, and that does nothing but such operations, matrix products, sums, means, reshaping and
-    cross-entropy, becomes native code after twenty replays. What is compiled rounds otherwise in
-    the last places, and so do activations such as SiLU, which are then their formulas.
+    are all small, and that does nothing but such operations, matrix products, sums, means,
+    reshaping and cross-entropy, becomes native code after twenty replays. What is compiled rounds
+    otherwise in the last places, and so do activations such as SiLU, which are then their formulas.
 
     Results of operations are written to the same arrays in every replay, as far as these know how
     to. As long as a result has a graph to go back through, its arrays are left alone.
