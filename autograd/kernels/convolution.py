@@ -153,12 +153,15 @@ def conv_input_grad(
     gx = np.empty((g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight))
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     before = [b for b, _ in padding]
-    by_bands = scattered_bands_pay(len(g), w.shape, g.shape[2:], stride, dilation)
+    by_bands = _prefers_bands(g, w, stride, dilation)
     if (
         not (by_bands and SETTINGS.convolution == "auto")
         and _serves_winograd(g, w.swapaxes(1, 2), gx, stride, dilation)
         and _by_winograd(g, w, gx, [2 - b for b in before], adjoint=True)
     ):
+        return gx
+    if by_bands:
+        _scatter_bands(g, w, gx, stride, before, dilation)
         return gx
     if _prefers_scatter(g, w, stride, dilation):
         _scatter(g, w, gx, stride, before, dilation)
@@ -721,8 +724,31 @@ def _prefers_scatter(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
     strided = max(stride) > 1 and not _fills(kernel, stride, dilation)
     many = filters > 2 * channels or (strided and filters == 2 * channels)
     few = len(g) * math.prod(g.shape[2:]) < 4 * filters
-    by_bands = scattered_bands_pay(len(g), w.shape, g.shape[2:], stride, dilation)
-    return (many or few or by_bands) and bool(np.isfinite(w).all())
+    return (many or few) and bool(np.isfinite(w).all())
+
+
+def _prefers_bands(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
+    """Whether the input gradient is best added up by bands of rows."""
+    return (
+        len(g) >= thread_count()
+        and scattered_bands_pay(len(g), w.shape, g.shape[2:], stride, dilation)
+        and bool(np.isfinite(w).all())
+    )
+
+
+def _scatter_bands(
+    g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation: Ints
+) -> None:
+    """`_scatter` by bands of rows."""
+    groups, _, channels, *kernel = w.shape
+    g, gx = _by_group(g, groups), _by_group(gx, groups)
+    axes = axes_of(gx.shape[3:], g.shape[3:], kernel, stride, before, dilation)
+    threads = _threads_for(_multiplications(g.shape, channels * math.prod(kernel)))
+    gx[...] = 0
+    in_threads(
+        lambda some: scatter_by_bands(g[some], w, gx[some], axes, before[0]),
+        _parts(len(g), threads),
+    )
 
 
 def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation: Ints) -> None:
@@ -739,13 +765,6 @@ def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation
     axes = axes_of(gx.shape[3:], g.shape[3:], kernel, stride, before, dilation)
     threads = _threads_for(_multiplications(g.shape, channels * depth))
     by_image = len(g) >= threads
-    if by_image and scattered_bands_pay(len(g), w.shape, g.shape[3:], stride, dilation):
-        gx[...] = 0
-        in_threads(
-            lambda some: scatter_by_bands(g[some], w, gx[some], axes, before[0]),
-            _parts(len(g), threads),
-        )
-        return
 
     def work(some: slice) -> None:
         cotangents, part, taps = (

@@ -72,8 +72,9 @@ class Loop:
         arrays = [f"x{x.index}" for x in inputs]
         written = [f"o{o.index}" for o in self.made]
         scratch = [f"t{i}" for i in range(len(kinds))]
-        self._outputs, self._sums = outputs, sums or (None,) * len(outputs)
-        for k, into in enumerate(self._sums):
+        sums = sums or (None,) * len(outputs)
+        self._results = list(zip(outputs, sums, strict=True))
+        for k, into in enumerate(sums):
             if into is not None:
                 names["summed"], names[f"into{k}"] = _summed, into
                 places[k] = f"summed({places[k]}, into{k})"
@@ -103,7 +104,7 @@ class Loop:
     def _in_one(self, arrays: tuple[Any, ...]) -> list[Any] | None:
         """The outputs, from the compiled loop; None if there is none, or not yet."""
         self._calls += 1
-        results = list(zip(self._outputs, self._sums, strict=True))
+        results = self._results
         if self._calls == _COMPILED and SETTINGS.may_compile and settle():
             from autograd.kernels._numba.loops import compiled_loop
 

@@ -100,6 +100,11 @@ class _Writer:
         self.buffers: dict[int, Any] = {}
         self.names: dict[str, Any] = {"conform": _conform, "buffers": self.buffers}
         self._totals = self._totals_of_loops()
+        self._broadcast = {
+            step.part: step.like.shape
+            for step in plan.back
+            if isinstance(step, Add) and not step.sure
+        }
         for special in plan.special:
             self._keep_apart(() if special is None else special.buffers)
 
@@ -114,7 +119,7 @@ class _Writer:
         for ahead in plan.there:
             if isinstance(ahead, Loop):
                 there += self._loop_there(ahead)
-            elif ahead.i not in self._totals:
+            elif ahead.i not in self._totals.values():
                 there += self._forward(ahead.i)
         there.append(f"return {_own(result)}, [{', '.join(kept)}]")
         back = [_unpacked(kept, "values"), "values.clear()", f"g{result} = g"]
@@ -132,25 +137,23 @@ class _Writer:
         self.buffers.update((id(buffer), buffer) for buffer in buffers)
 
     def _loop_there(self, step: Loop) -> list[str]:
-        targets, sums, mean = [*step.targets], self._no_sums(step), []
-        for i, value in self._totals.items():
-            if value in targets:  # instead of the value, its sum
-                which = targets.index(value)
-                targets[which], sums[which] = f"v{i}", ()
-                if self.recording.nodes[i].primitive is primitives["mean"]:
-                    mean = [f"v{i} = v{i} / {prod(step.shape)}"]
-        return [*self._loop(step, "there", targets, sums), *mean]
+        """The loop; where only a sum reads a value, that sum."""
+        totals = [self._totals.get(value) for value in step.targets]
+        targets = [
+            value if i is None else f"v{i}" for value, i in zip(step.targets, totals, strict=True)
+        ]
+        lines = self._loop(step, "there", targets, [None if i is None else () for i in totals])
+        means = [
+            f"v{i} = v{i} / {prod(step.shape)}"
+            for i in totals
+            if i is not None and self.recording.nodes[i].primitive is primitives["mean"]
+        ]
+        return [*lines, *means]
 
     def _loop_back(self, step: Loop) -> list[str]:
-        sums = self._no_sums(step)
-        for add in self.plan.back:
-            if isinstance(add, Add) and add.part in step.targets and not add.sure:
-                sums[step.targets.index(add.part)] = add.like.shape
+        """The loop; parts of gradients of what was broadcast are summed."""
+        sums = [self._broadcast.get(part) for part in step.targets]
         return self._loop(step, "back", step.targets, sums)
-
-    @staticmethod
-    def _no_sums(step: Loop) -> list[tuple[int, ...] | None]:
-        return [None] * len(step.targets)
 
     def _loop(
         self, step: Loop, way: str, targets: list[str], sums: list[tuple[int, ...] | None]
@@ -163,9 +166,9 @@ class _Writer:
         self.names[name] = loop.call
         return [_unpacked(targets, f"{name}({', '.join(step.formula.inputs)})")]
 
-    def _totals_of_loops(self) -> dict[int, str]:
-        """Sums and means of all elements of what a loop before them made, if nothing else reads
-        it: by operation, that value."""
+    def _totals_of_loops(self) -> dict[str, int]:
+        """Values of loops that nothing reads but the operation that follows, a sum or mean of all
+        elements: by value, that operation."""
         plan, found = self.plan, {}
         for loop, step in pairwise(plan.there):
             if not (isinstance(loop, Loop) and isinstance(step, Forward)):
@@ -177,7 +180,7 @@ class _Writer:
             value = plan.variable(kind, which)
             alone = value in loop.targets and value not in plan.kept
             if alone and plan.last_reader[which] == step.i and node.dtype.char in "fd":
-                found[step.i] = value
+                found[value] = step.i
         return found
 
     def _forward(self, i: int) -> list[str]:

@@ -224,7 +224,7 @@ def conv_weight_grad(
         if result is not None:
             return result
     if tiles.serves(kernel, stride, padding, dilation):
-        return _finite(tiles.weight_grad(g, x, kernel, groups))
+        return tiles.weight_grad(g, x, kernel, groups)
     planes = x.shape[2:], out
     if depthwise.serves(groups, channels, filters, planes, g.itemsize):
         return _finite(depthwise.weight_grad(g, x, kernel, stride, before, dilation))
