@@ -23,6 +23,10 @@ __all__ = [
     "dots1x12",
     "dots3x4",
     "mapped",
+    "not_zero",
+    "scatter1",
+    "scatter4",
+    "scatter5",
     "strip8",
     "tile4",
     "tile6",
@@ -440,6 +444,84 @@ def spread(typingctx, source, s0, to, d0, step, count):
 
     n = types.intp
     return types.void(source, n, to, n, n, n), codegen
+
+
+def _scatter(many: int) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        a, a_table, count, b, b0, c, offsets, offset = args
+        kinds = signature.args
+        a, c = _elements(context, builder, kinds[0], a), _elements(context, builder, kinds[5], c)
+        a_table = _elements(context, builder, kinds[1], a_table)
+        b = builder.gep(_elements(context, builder, kinds[3], b), [b0])
+        offsets = _elements(context, builder, kinds[6], offsets)
+        number = context.get_data_type(kinds[0].dtype)
+        size = 4 if kinds[0].dtype == types.float32 else 8
+        lanes = VECTOR_BYTES // size
+        vector, intp = ir.VectorType(number, lanes), ir.IntType(64)
+        terms, targets = [], []
+        for i in range(many):
+            term = _vector_at(builder, builder.gep(b, [ir.Constant(intp, i * lanes)]), vector)
+            terms.append(builder.load(term, align=size))
+            which = builder.add(offset, ir.Constant(intp, i))
+            targets.append(builder.gep(c, [builder.load(builder.gep(offsets, [which]))]))
+        with cgutils.for_range(builder, count) as loop:
+            factor = _splat(builder, builder.load(builder.gep(a, [loop.index])), vector)
+            at = builder.load(builder.gep(a_table, [loop.index]))
+            for term, target in zip(terms, targets, strict=True):
+                here = _vector_at(builder, builder.gep(target, [at]), vector)
+                more = builder.fmul(factor, term, flags=_FMA)
+                added = builder.fadd(builder.load(here, align=size), more, flags=_FMA)
+                builder.store(added, here, align=size)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def scatter(typingctx, a, a_table, count, b, b0, c, offsets, offset):
+        n = types.intp
+        return types.void(a, a_table, n, b, n, c, offsets, n), codegen
+
+    return scatter
+
+
+# For each of ``count`` numbers, add its products with some vectors to those that are at an offset
+# each from its place.
+scatter1, scatter4, scatter5 = _scatter(1), _scatter(4), _scatter(5)
+
+
+@intrinsic
+def not_zero(typingctx, array, a0, count, bits, found):
+    """List the indices of what is not 0 among ``count`` numbers, a multiple of 8; how many.
+
+    ``bits`` tells for each byte which of its bits are set, in 8 numbers. Up to 8 places more than
+    that are written to.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, a0, count, bits, found = args
+        kinds = signature.args
+        array = builder.gep(_elements(context, builder, kinds[0], array), [a0])
+        bits = _elements(context, builder, kinds[3], bits)
+        found = _elements(context, builder, kinds[4], found)
+        number, intp, short = context.get_data_type(kinds[0].dtype), ir.IntType(64), ir.IntType(32)
+        vector, indices = ir.VectorType(number, 8), ir.VectorType(short, 8)
+        length = cgutils.alloca_once_value(builder, ir.Constant(intp, 0))
+        zero = ir.Constant(vector, [0.0] * 8)
+        with cgutils.for_range(builder, builder.udiv(count, ir.Constant(intp, 8))) as loop:
+            at = builder.mul(loop.index, ir.Constant(intp, 8))
+            here = _vector_at(builder, builder.gep(array, [at]), vector)
+            set_ = builder.fcmp_unordered("!=", builder.load(here, align=1), zero)
+            byte = builder.bitcast(set_, ir.IntType(8))
+            row = builder.mul(builder.zext(byte, intp), ir.Constant(intp, 8))
+            which = builder.load(_vector_at(builder, builder.gep(bits, [row]), indices), align=4)
+            first = _splat(builder, builder.trunc(at, short), indices)
+            end = builder.load(length)
+            to = _vector_at(builder, builder.gep(found, [end]), indices)
+            builder.store(builder.add(which, first), to, align=4)
+            more = builder.zext(builder.ctpop(byte), intp)
+            builder.store(builder.add(end, more), length)
+        return builder.load(length)
+
+    n = types.intp
+    return types.intp(array, n, n, bits, found), codegen
 
 
 # ------------------------------------------------------------------- transforms and transpositions

@@ -25,6 +25,7 @@ from autograd.kernels._numba import (
     gemm,
     parallel,
     prange,
+    sparse,
     tiles,
     winograd,
 )
@@ -176,8 +177,6 @@ def conv_input_grad(
     g, weight = np.ascontiguousarray(g), np.ascontiguousarray(weight)
     if tiles.serves(kernel, stride, padding, dilation):
         return tiles.input_grad(g, weight, spatial, groups)
-    if math.prod(stride) > _MOST_RESIDUES:
-        return NotImplemented
     start = np.zeros(groups * channels, g.dtype)
     if _by_winograd(g.dtype, images, groups, filters, channels, kernel, spatial, stride, dilation):
         begin = tuple([2 - b for b in before])
@@ -187,6 +186,10 @@ def conv_input_grad(
     planes = spatial, out
     if max(stride) > 1 and depthwise.serves(groups, channels, filters, planes, g.itemsize):
         return depthwise.input_grad(g, weight, spatial, stride, before, dilation, groups)
+    if sparse.serves_input_grad(g, weight, spatial, stride):
+        return sparse.input_grad(g, weight, spatial, stride, before, dilation, groups)
+    if math.prod(stride) > _MOST_RESIDUES:
+        return NotImplemented
     parts = _residues(kernel, spatial, tuple(stride), before, tuple(dilation))
     gx = (np.empty if parts.cover else np.zeros)((images, groups * channels, *spatial), g.dtype)
     shape = (groups, filters, channels, math.prod(kernel))
@@ -235,6 +238,8 @@ def conv_weight_grad(
         shape = (images, groups, filters, channels, math.prod(out))
         _weigh_pointwise(g.reshape(-1), x.reshape(-1), gw.reshape(-1), shape, threads)
         return _finite(gw)
+    if sparse.serves_weight_grad(g, channels, kernel, dilation):
+        return _finite(sparse.weight_grad(g, x, kernel, stride, before, dilation, groups))
     plan = _plan(
         images, groups, channels, filters, x.shape[2:], kernel, out,
         tuple(stride), before, tuple(dilation), x.itemsize,

@@ -56,6 +56,10 @@ class Case:
             random.standard_normal(shape).astype(dtype) for shape in shapes
         )
 
+    def thin_out(self, kept: float) -> None:
+        """Set all but such a share of the cotangent to zero."""
+        self.g *= np.random.default_rng(1).random(self.g.shape) < kept
+
     def by(self, module: Any) -> list[Any]:
         """Output, and gradients of input and weight."""
         return [
@@ -124,6 +128,18 @@ def test_windows_that_tile_the_input(case, threads, columns):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SETTINGS, "threads", threads)
         patch.setattr(compiled.tiles, "_COLUMN_BYTES", columns)
+        case.check(served=False)
+
+
+@settings(max_examples=80, deadline=None)
+@given(cases(most_channels=20), st.integers(1, 3), st.sampled_from([0.0, 0.02, 0.2, 1.0]))
+def test_cotangents_that_are_mostly_zeros(case, threads, kept):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "threads", threads)
+        patch.setattr(compiled.sparse, "_FEWEST", 0)
+        for cost in ("_INPUT_COST", "_WEIGHT_COST"):
+            patch.setattr(compiled.sparse, cost, 1e-6)  # any cotangent is served
+        case.thin_out(kept)
         case.check(served=False)
 
 
@@ -228,13 +244,15 @@ def test_any_number_of_threads(threads, monkeypatch):
     Case(3, 1, 24, 20, (9, 17), (3, 3), ONE, SAME, ONE).check(tolerance=30)
 
 
+class ReachedError(Exception):
+    pass
+
+
+def reach(*args):
+    raise ReachedError
+
+
 def test_who_goes_by_winograd(monkeypatch):
-    class ReachedError(Exception):
-        pass
-
-    def reach(*args):
-        raise ReachedError
-
     monkeypatch.setattr(compiled.winograd, "correlate", reach)
     monkeypatch.setattr(compiled.winograd, "weight_grad", reach)
     many = Case(4, 1, 16, 16, (16, 16), (3, 3), ONE, SAME, ONE)
@@ -256,6 +274,70 @@ def test_who_goes_by_winograd(monkeypatch):
         Case(4, 16, 1, 1, (16, 16), (3, 3), ONE, SAME, ONE),
     ):
         case.by(compiled)
+
+
+WAYS = {
+    "tiles": (0, 1, 2),
+    "depthwise": (2,),
+    "depthwise with strides": (1, 2),
+    "sparse": (1, 2),
+    "sparse, large planes": (2,),
+    "dense": (),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_who_goes_by_another_way(way, monkeypatch):
+    case = {
+        "tiles": Case(2, 1, 8, 4, (16, 16), (2, 2), (2, 2), ((0, 0), (0, 0)), ONE),
+        "depthwise": Case(2, 8, 1, 1, (16, 16), (3, 3), ONE, SAME, ONE),
+        "depthwise with strides": Case(2, 8, 1, 1, (16, 16), (3, 3), (2, 2), SAME, ONE),
+    }.get(way, Case(64, 1, 6, 16, (14, 14), (5, 5), ONE, ((0, 0), (0, 0)), ONE))
+    if way.startswith("sparse"):
+        case.thin_out(0.2)
+    if way == "sparse, large planes":
+        monkeypatch.setattr(compiled.sparse, "_SECOND_LEVEL", 1000)
+    module = getattr(compiled, "sparse" if way == "dense" else way.split()[0].strip(","))
+    for name in ("conv", "input_grad", "weight_grad"):
+        if hasattr(module, name):
+            monkeypatch.setattr(module, name, reach)
+    calls = [
+        lambda: compiled.conv(case.x, case.w, *case.settings, case.bias),
+        lambda: compiled.conv_input_grad(case.g, case.w, case.spatial, *case.settings),
+        lambda: compiled.conv_weight_grad(case.g, case.x, case.kernel, *case.settings),
+    ]
+    for i, call in enumerate(calls):
+        if i in WAYS[way]:
+            with pytest.raises(ReachedError):
+                call()
+        else:
+            call()
+
+
+def test_how_sparse_a_cotangent_is():
+    x = np.zeros((8, 6, 28, 28), np.float32)
+    for step in (1, 2, 3, 7):
+        g = x.copy()
+        g[:, :, ::step, ::step] = 1
+        seen, found = compiled.sparse._sample(g.reshape(-1))
+        assert found / seen == pytest.approx(np.mean(g), abs=0.02)
+    assert compiled.sparse._sample(np.ones(3)) == (192, 192)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_zeros_times_what_is_not_finite(value):
+    case = Case(64, 1, 6, 16, (14, 14), (5, 5), ONE, ((2, 2), (2, 2)), ONE)
+    case.thin_out(0.1)
+    case.g[:32] = 0
+    case.x[3, 2, 5, 5] = value
+    assert compiled.conv_weight_grad(case.g, case.x, case.kernel, *case.settings) is NotImplemented
+    for what, where in ((case.w, (2, 1, 0, 3)), (case.g, (40, 3, 9, 9))):
+        before, what[where] = what[where], value
+        with np.errstate(invalid="ignore"):
+            exact = Plain.conv_input_grad(case.g, case.w, case.spatial, *case.settings)
+        ours = compiled.conv_input_grad(case.g, case.w, case.spatial, *case.settings)
+        np.testing.assert_allclose(ours, exact, rtol=1e-3, atol=1e-3)
+        what[where] = before
 
 
 def test_large_numbers_do_not_overflow_on_the_way():
