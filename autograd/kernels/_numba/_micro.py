@@ -22,6 +22,7 @@ __all__ = [
     "Lane",
     "dots1x12",
     "dots3x4",
+    "elements",
     "mapped",
     "not_zero",
     "scatter1",
@@ -31,17 +32,20 @@ __all__ = [
     "tile4",
     "tile6",
     "turn8",
+    "vector_at",
 ]
 
 VECTOR_BYTES = 32
 _FMA = ("contract",)
 
 
-def _elements(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+def elements(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """The address of an array's first element."""
     return context.make_array(kind)(context, builder, value).data
 
 
-def _vector_at(builder: Any, pointer: Any, vector: Any) -> Any:
+def vector_at(builder: Any, pointer: Any, vector: Any) -> Any:
+    """The same address as that of a vector."""
     return builder.bitcast(pointer, vector.as_pointer())
 
 
@@ -58,10 +62,10 @@ def _tile(count: int) -> Any:
         (a, a0, a_row, a_step, rows, b, b0, b1, offsets, offset, depth,
          c, c0, c1, c_row, w0, w1, start, s0, accumulate) = args  # fmt: skip
         kinds = signature.args
-        a, b = _elements(context, builder, kinds[0], a), _elements(context, builder, kinds[5], b)
-        table = _elements(context, builder, kinds[8], offsets)
-        c = _elements(context, builder, kinds[11], c)
-        start = _elements(context, builder, kinds[17], start)
+        a, b = elements(context, builder, kinds[0], a), elements(context, builder, kinds[5], b)
+        table = elements(context, builder, kinds[8], offsets)
+        c = elements(context, builder, kinds[11], c)
+        start = elements(context, builder, kinds[17], start)
         number = context.get_data_type(kinds[0].dtype)
         size = 4 if kinds[0].dtype == types.float32 else 8
         lanes = VECTOR_BYTES // size
@@ -86,7 +90,7 @@ def _tile(count: int) -> Any:
         with builder.if_else(accumulate) as (then, otherwise):
             with then:
                 there = [
-                    builder.load(_vector_at(builder, at, vector), align=size)
+                    builder.load(vector_at(builder, at, vector), align=size)
                     for pair in c_rows
                     for at in pair
                 ]
@@ -115,7 +119,7 @@ def _tile(count: int) -> Any:
         at_a = builder.mul(k, a_step)
         at_b = builder.load(builder.gep(table, [k]))
         bs = [
-            builder.load(_vector_at(builder, builder.gep(p, [at_b]), vector), align=size)
+            builder.load(vector_at(builder, builder.gep(p, [at_b]), vector), align=size)
             for p in b_at
         ]
         ends = []
@@ -144,7 +148,7 @@ def _tile(count: int) -> Any:
             with builder.if_else(whole) as (full, part):
                 with full:
                     for i in range(count):
-                        to = _vector_at(builder, c_rows[i][v], vector)
+                        to = vector_at(builder, c_rows[i][v], vector)
                         builder.store(results[2 * i + v], to, align=size)
                 with part:
                     for i in range(count):
@@ -185,11 +189,11 @@ def _dots(count_rows: int, count_columns: int) -> Any:
         (a, a0, a_row, rows, b, b_offsets, offset, columns, a_table, b_table, count,
          c, c0, c_row) = args  # fmt: skip
         kinds = signature.args
-        a, b = _elements(context, builder, kinds[0], a), _elements(context, builder, kinds[4], b)
-        b_offsets = _elements(context, builder, kinds[5], b_offsets)
-        a_table = _elements(context, builder, kinds[8], a_table)
-        b_table = _elements(context, builder, kinds[9], b_table)
-        c = _elements(context, builder, kinds[11], c)
+        a, b = elements(context, builder, kinds[0], a), elements(context, builder, kinds[4], b)
+        b_offsets = elements(context, builder, kinds[5], b_offsets)
+        a_table = elements(context, builder, kinds[8], a_table)
+        b_table = elements(context, builder, kinds[9], b_table)
+        c = elements(context, builder, kinds[11], c)
         number = context.get_data_type(kinds[0].dtype)
         size = 4 if kinds[0].dtype == types.float32 else 8
         lanes = VECTOR_BYTES // size
@@ -228,7 +232,7 @@ def _dots(count_rows: int, count_columns: int) -> Any:
         )
 
         def loaded(pointer: Any, at: Any) -> Any:
-            return builder.load(_vector_at(builder, builder.gep(pointer, [at]), vector), align=size)
+            return builder.load(vector_at(builder, builder.gep(pointer, [at]), vector), align=size)
 
         # Twelve sums, the rows and one column at a time fit into sixteen registers.
         left = [loaded(p, at_a) for p in a_rows]
@@ -287,11 +291,11 @@ def _dots(count_rows: int, count_columns: int) -> Any:
                 whole = builder.icmp_signed(">=", left_over, integer(4))
                 with builder.if_else(whole) as (full, part):
                     with full:
-                        at = _vector_at(builder, to, four)
+                        at = vector_at(builder, to, four)
                         added = builder.fadd(builder.load(at, align=size), total)
                         builder.store(added, at, align=size)
                     with part:
-                        builder.store(total, _vector_at(builder, scratch, four), align=size)
+                        builder.store(total, vector_at(builder, scratch, four), align=size)
                         with cgutils.for_range(builder, left_over) as column:
                             there = builder.gep(to, [column.index])
                             more = builder.load(builder.gep(scratch, [column.index]))
@@ -316,11 +320,11 @@ def _strip(count: int) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         a, a0, b, vectors, v0, many, offsets, depth, c, c0, start, s0 = args
         kinds = signature.args
-        a, b = _elements(context, builder, kinds[0], a), _elements(context, builder, kinds[2], b)
-        vectors = _elements(context, builder, kinds[3], vectors)
-        table = _elements(context, builder, kinds[6], offsets)
-        c = _elements(context, builder, kinds[8], c)
-        start = _elements(context, builder, kinds[10], start)
+        a, b = elements(context, builder, kinds[0], a), elements(context, builder, kinds[2], b)
+        vectors = elements(context, builder, kinds[3], vectors)
+        table = elements(context, builder, kinds[6], offsets)
+        c = elements(context, builder, kinds[8], c)
+        start = elements(context, builder, kinds[10], start)
         number = context.get_data_type(kinds[0].dtype)
         size = 4 if kinds[0].dtype == types.float32 else 8
         lanes = VECTOR_BYTES // size
@@ -355,7 +359,7 @@ def _strip(count: int) -> Any:
         factor = _splat(builder, builder.load(builder.gep(a, [k])), vector)
         ends = []
         for total, read in zip(sums, reads, strict=True):
-            seen = _vector_at(builder, builder.gep(read, [at]), vector)
+            seen = vector_at(builder, builder.gep(read, [at]), vector)
             term = builder.fmul(factor, builder.load(seen, align=size), flags=_FMA)
             ends.append(builder.fadd(total, term, flags=_FMA))
         following = builder.add(k, integer(1))
@@ -372,7 +376,7 @@ def _strip(count: int) -> Any:
             whole = builder.icmp_signed(">=", width, integer(lanes))
             with builder.if_else(whole) as (full, part):
                 with full:
-                    builder.store(end, _vector_at(builder, write, vector), align=size)
+                    builder.store(end, vector_at(builder, write, vector), align=size)
                 with part:
                     builder.store(end, scratch)
                     with cgutils.for_range(builder, width) as loop:
@@ -398,8 +402,8 @@ def _copied(apart: int) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source, s0, to, d0, count = args
         kinds = signature.args
-        source = builder.gep(_elements(context, builder, kinds[0], source), [s0])
-        to = builder.gep(_elements(context, builder, kinds[2], to), [d0])
+        source = builder.gep(elements(context, builder, kinds[0], source), [s0])
+        to = builder.gep(elements(context, builder, kinds[2], to), [d0])
         number = context.get_data_type(kinds[0].dtype)
         size = 4 if kinds[0].dtype == types.float32 else 8
         lanes = VECTOR_BYTES // size
@@ -409,12 +413,12 @@ def _copied(apart: int) -> Any:
         with cgutils.for_range(builder, builder.sdiv(rounded, ir.Constant(intp, lanes))) as loop:
             at = builder.mul(loop.index, ir.Constant(intp, lanes))
             read = builder.gep(source, [builder.mul(at, ir.Constant(intp, apart))])
-            value = builder.load(_vector_at(builder, read, vector), align=size)
+            value = builder.load(vector_at(builder, read, vector), align=size)
             if apart == 2:
                 read = builder.gep(read, [ir.Constant(intp, lanes)])
-                more = builder.load(_vector_at(builder, read, vector), align=size)
+                more = builder.load(vector_at(builder, read, vector), align=size)
                 value = builder.shuffle_vector(value, more, chosen)
-            builder.store(value, _vector_at(builder, builder.gep(to, [at]), vector), align=size)
+            builder.store(value, vector_at(builder, builder.gep(to, [at]), vector), align=size)
         return context.get_dummy_value()
 
     @intrinsic
@@ -435,8 +439,8 @@ def spread(typingctx, source, s0, to, d0, step, count):
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source, s0, to, d0, step, count = args
-        source = builder.gep(_elements(context, builder, signature.args[0], source), [s0])
-        to = builder.gep(_elements(context, builder, signature.args[2], to), [d0])
+        source = builder.gep(elements(context, builder, signature.args[0], source), [s0])
+        to = builder.gep(elements(context, builder, signature.args[2], to), [d0])
         with cgutils.for_range(builder, count) as loop:
             value = builder.load(builder.gep(source, [loop.index]))
             builder.store(value, builder.gep(to, [builder.mul(loop.index, step)]))
@@ -450,17 +454,17 @@ def _scatter(many: int) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         a, a_table, count, b, b0, c, offsets, offset = args
         kinds = signature.args
-        a, c = _elements(context, builder, kinds[0], a), _elements(context, builder, kinds[5], c)
-        a_table = _elements(context, builder, kinds[1], a_table)
-        b = builder.gep(_elements(context, builder, kinds[3], b), [b0])
-        offsets = _elements(context, builder, kinds[6], offsets)
+        a, c = elements(context, builder, kinds[0], a), elements(context, builder, kinds[5], c)
+        a_table = elements(context, builder, kinds[1], a_table)
+        b = builder.gep(elements(context, builder, kinds[3], b), [b0])
+        offsets = elements(context, builder, kinds[6], offsets)
         number = context.get_data_type(kinds[0].dtype)
         size = 4 if kinds[0].dtype == types.float32 else 8
         lanes = VECTOR_BYTES // size
         vector, intp = ir.VectorType(number, lanes), ir.IntType(64)
         terms, targets = [], []
         for i in range(many):
-            term = _vector_at(builder, builder.gep(b, [ir.Constant(intp, i * lanes)]), vector)
+            term = vector_at(builder, builder.gep(b, [ir.Constant(intp, i * lanes)]), vector)
             terms.append(builder.load(term, align=size))
             which = builder.add(offset, ir.Constant(intp, i))
             targets.append(builder.gep(c, [builder.load(builder.gep(offsets, [which]))]))
@@ -468,7 +472,7 @@ def _scatter(many: int) -> Any:
             factor = _splat(builder, builder.load(builder.gep(a, [loop.index])), vector)
             at = builder.load(builder.gep(a_table, [loop.index]))
             for term, target in zip(terms, targets, strict=True):
-                here = _vector_at(builder, builder.gep(target, [at]), vector)
+                here = vector_at(builder, builder.gep(target, [at]), vector)
                 more = builder.fmul(factor, term, flags=_FMA)
                 added = builder.fadd(builder.load(here, align=size), more, flags=_FMA)
                 builder.store(added, here, align=size)
@@ -498,23 +502,23 @@ def not_zero(typingctx, array, a0, count, bits, found):
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array, a0, count, bits, found = args
         kinds = signature.args
-        array = builder.gep(_elements(context, builder, kinds[0], array), [a0])
-        bits = _elements(context, builder, kinds[3], bits)
-        found = _elements(context, builder, kinds[4], found)
+        array = builder.gep(elements(context, builder, kinds[0], array), [a0])
+        bits = elements(context, builder, kinds[3], bits)
+        found = elements(context, builder, kinds[4], found)
         number, intp, short = context.get_data_type(kinds[0].dtype), ir.IntType(64), ir.IntType(32)
         vector, indices = ir.VectorType(number, 8), ir.VectorType(short, 8)
         length = cgutils.alloca_once_value(builder, ir.Constant(intp, 0))
         zero = ir.Constant(vector, [0.0] * 8)
         with cgutils.for_range(builder, builder.udiv(count, ir.Constant(intp, 8))) as loop:
             at = builder.mul(loop.index, ir.Constant(intp, 8))
-            here = _vector_at(builder, builder.gep(array, [at]), vector)
+            here = vector_at(builder, builder.gep(array, [at]), vector)
             set_ = builder.fcmp_unordered("!=", builder.load(here, align=1), zero)
             byte = builder.bitcast(set_, ir.IntType(8))
             row = builder.mul(builder.zext(byte, intp), ir.Constant(intp, 8))
-            which = builder.load(_vector_at(builder, builder.gep(bits, [row]), indices), align=4)
+            which = builder.load(vector_at(builder, builder.gep(bits, [row]), indices), align=4)
             first = _splat(builder, builder.trunc(at, short), indices)
             end = builder.load(length)
-            to = _vector_at(builder, builder.gep(found, [end]), indices)
+            to = vector_at(builder, builder.gep(found, [end]), indices)
             builder.store(builder.add(which, first), to, align=4)
             more = builder.zext(builder.ctpop(byte), intp)
             builder.store(builder.add(end, more), length)
@@ -559,9 +563,9 @@ def mapped(inputs: int, formula: Callable[..., Sequence[Lane]], plus: bool = Fal
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source, s0, s_step, to, d0, d_step, count, *more = args
         kinds = signature.args
-        source = _elements(context, builder, kinds[0], source)
-        to = _elements(context, builder, kinds[3], to)
-        extra = [_elements(context, builder, kinds[7], array) for array in more]
+        source = elements(context, builder, kinds[0], source)
+        to = elements(context, builder, kinds[3], to)
+        extra = [elements(context, builder, kinds[7], array) for array in more]
         lanes = VECTOR_BYTES // 4
         vector = ir.VectorType(ir.FloatType(), lanes)
         intp = ir.IntType(64)
@@ -575,7 +579,7 @@ def mapped(inputs: int, formula: Callable[..., Sequence[Lane]], plus: bool = Fal
             here = builder.mul(loop.index, ir.Constant(intp, lanes))
 
             def load(array: Any) -> Lane:
-                pointer = _vector_at(builder, builder.gep(array, [here]), vector)
+                pointer = vector_at(builder, builder.gep(array, [here]), vector)
                 return Lane(builder, builder.load(pointer, align=4))
 
             results = formula(*(load(row) for row in rows))
@@ -584,7 +588,7 @@ def mapped(inputs: int, formula: Callable[..., Sequence[Lane]], plus: bool = Fal
                 results = [result + added for result in results]
             for i, result in enumerate(results):
                 row = at(to, d0, d_step, i)
-                pointer = _vector_at(builder, builder.gep(row, [here]), vector)
+                pointer = vector_at(builder, builder.gep(row, [here]), vector)
                 builder.store(result.value, pointer, align=4)
         return context.get_dummy_value()
 
@@ -609,13 +613,13 @@ def turn8(typingctx, source, s0, s_step, to, d0, d_step):
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source, s0, s_step, to, d0, d_step = args
-        source = _elements(context, builder, signature.args[0], source)
-        to = _elements(context, builder, signature.args[3], to)
+        source = elements(context, builder, signature.args[0], source)
+        to = elements(context, builder, signature.args[3], to)
         vector, intp = ir.VectorType(ir.FloatType(), 8), ir.IntType(64)
 
         def at(array: Any, first: Any, step: Any, i: int) -> Any:
             place = builder.add(first, builder.mul(step, ir.Constant(intp, i)))
-            return _vector_at(builder, builder.gep(array, [place]), vector)
+            return vector_at(builder, builder.gep(array, [place]), vector)
 
         def shuffled(x: Any, y: Any, order: list[int]) -> Any:
             kind = ir.VectorType(ir.IntType(32), 8)

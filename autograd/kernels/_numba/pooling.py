@@ -1,6 +1,6 @@
 """Pooling of images (two spatial axes), compiled; planes are shared out over the cores.
 
-Tiles of 2 by 2 cells have loops of their own, which vectorise; other windows go tap by tap.
+Tiles of 2 by 2 cells have loops of their own, in vector instructions; other windows go tap by tap.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from autograd.kernels._numba import compiled, parallel, prange, serves
+from autograd.kernels._numba._micro import VECTOR_BYTES
+from autograd.kernels._numba._pool_rows import largest, spread_back
 from autograd.kernels._threads import thread_count
 from autograd.kernels.pooling import pool_output_shape
 
@@ -67,9 +69,7 @@ def max_pool_grad(
     window = _window(kernel, stride, padding, dilation)
     if _tiles(x, y, window):
         gx = np.empty(x.shape, x.dtype)
-        bits = np.int32 if x.itemsize == 4 else np.int64
-        slopes = _rows(g.view(bits)), _split(x), _rows(y), _split(gx.view(bits))
-        _spread_tiles(*slopes, thread_count())
+        _spread_tiles(_rows(g), _split(x), _rows(y), _split(gx), thread_count())
     else:
         gx = np.zeros(x.shape, x.dtype)
         _spread_windows(_planes(g), _planes(x), _planes(y), _planes(gx), window, thread_count())
@@ -181,8 +181,19 @@ def _larger(a, b):
 
 
 @compiled
+def _whole(i, y):
+    """Whether vectors that begin in this row end before the last one does."""
+    lanes = VECTOR_BYTES // y.itemsize
+    columns = y.shape[1]
+    return -(-columns // lanes) * lanes <= (len(y) - i) * columns
+
+
+@compiled
 def _max_part(x, y):
     for i in range(y.shape[0]):
+        if _whole(i, y):
+            largest(x, y, i, y.shape[1])
+            continue
         for j in range(y.shape[1]):
             above = _larger(x[i, 0, j, 0], x[i, 0, j, 1])
             below = _larger(x[i, 1, j, 0], x[i, 1, j, 1])
@@ -198,22 +209,16 @@ def _max_tiles(x, y, threads):
 
 @compiled
 def _spread_part(g, x, y, gx):
-    """Gradients as integers, kept or cleared by masks of ones or zeros, in loops that read no more
-    than two cells of a tile: so it vectorises, and selecting does not."""
-    bits = g.dtype.type
-    rest = np.empty(y.shape[1], g.dtype)
     for i in range(y.shape[0]):
+        if _whole(i, y):
+            spread_back(g, x, y, gx, i, y.shape[1])
+            continue
         for j in range(y.shape[1]):
-            left, right = -bits(x[i, 0, j, 0] == y[i, j]), -bits(x[i, 0, j, 1] == y[i, j])
-            given = g[i, j]
-            gx[i, 0, j, 0] = given & left
-            gx[i, 0, j, 1] = given & ~left & right
-            rest[j] = given & ~left & ~right
-        for j in range(y.shape[1]):
-            left, right = -bits(x[i, 1, j, 0] == y[i, j]), -bits(x[i, 1, j, 1] == y[i, j])
-            given = rest[j]
-            gx[i, 1, j, 0] = given & left
-            gx[i, 1, j, 1] = given & ~left & right
+            rest = g[i, j]
+            for cell in range(4):
+                equal = x[i, cell // 2, j, cell % 2] == y[i, j]
+                gx[i, cell // 2, j, cell % 2] = rest if equal else 0
+                rest = 0 if equal else rest
 
 
 @compiled
@@ -231,9 +236,8 @@ def _spread_to_nan(g, x, y, gx):
 @compiled
 def _has_nan(y):
     count = 0
-    for i in range(y.shape[0]):
-        for j in range(y.shape[1]):
-            count += y[i, j] != y[i, j]
+    for value in y:
+        count += value != value
     return count > 0
 
 
@@ -242,7 +246,7 @@ def _spread_tiles(g, x, y, gx, threads):
     for t in prange(threads):
         first, last = len(x) * t // threads, len(x) * (t + 1) // threads
         _spread_part(g[first:last], x[first:last], y[first:last], gx[first:last])
-        if _has_nan(y[first:last]):
+        if _has_nan(y[first:last].reshape(-1)):
             _spread_to_nan(g[first:last], x[first:last], y[first:last], gx[first:last])
 
 

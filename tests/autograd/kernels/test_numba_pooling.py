@@ -66,6 +66,34 @@ def test_max_pool(shape: tuple[int, ...], window: Any, double: bool, strange: fl
     np.testing.assert_allclose(found, scattered, atol=tolerance)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("columns", [1, 2, 3, 4, 5, 7, 8, 9, 14, 16, 31])
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 20])
+def test_rows_of_tiles(dtype: Any, columns: int, count: int) -> None:
+    rng = np.random.default_rng(columns)
+    x = rng.integers(-3, 3, (1, count, 2, 2 * columns)).astype(dtype)
+    x[rng.random(x.shape) < 0.1] = np.nan
+    expected, indices = numpy_form("max_pool")(x, (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1))
+    g = rng.standard_normal(expected.shape).astype(dtype)
+    scattered = numpy_form("max_unpool")(g, indices, (2, 2 * columns))
+    for threads in (1, 2, 3):
+        # Nothing is written beside the rows.
+        y, gx = (np.full(a.size + 64, 7, dtype) for a in (g, x))
+        tiles = x.reshape(count, 2, columns, 2)
+        compiled._max_tiles(tiles, y[: g.size].reshape(count, columns), threads)
+        np.testing.assert_array_equal(y[: g.size], expected.reshape(-1))
+        compiled._spread_tiles(
+            g.reshape(count, columns),
+            tiles,
+            y[: g.size].reshape(count, columns),
+            gx[: x.size].reshape(tiles.shape),
+            threads,
+        )
+        np.testing.assert_array_equal(gx[: x.size], scattered.reshape(-1))
+        assert (y[g.size :] == 7).all()
+        assert (gx[x.size :] == 7).all()
+
+
 @settings(deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 9), st.integers(1, 19)),
