@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -60,6 +61,7 @@ _MIN_POINTWISE = 64
 # ---------------------------------------------------------------------------------- the kernels
 
 
+@lru_cache(maxsize=4096)
 def conv_output_shape(
     spatial: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints
 ) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ __all__ = [
 _BLOCK_BYTES = 1 << 18
 
 
+@lru_cache(maxsize=4096)
 def pool_output_shape(
     spatial: Ints,
     kernel: Ints,

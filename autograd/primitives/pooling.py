@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,14 +25,30 @@ def _check(x: Any, kernel: Ints, stride: Ints, padding: Padding, **other: Any) -
         raise ValueError(
             f"expects images of shape (N, C, {', '.join('DHW'[3 - ndim :])}), got {x.shape}"
         )
-    dilation = other.get("dilation") or (1,) * ndim
-    if any(2 * max(pair) > (k - 1) * d + 1 for pair, k, d in zip(padding, kernel, dilation)):
-        raise ValueError(f"padding {padding} is more than half of the kernel {kernel}")
-    out = kernels.pool_output_shape(
-        x.shape[2:], kernel, stride, padding, dilation, bool(other.get("ceil_mode"))
+    problem = _problem(
+        x.shape[2:], kernel, stride, padding, other.get("dilation"), other.get("ceil_mode")
     )
+    if problem:
+        raise ValueError(problem)
+
+
+@lru_cache(maxsize=1024)
+def _problem(
+    spatial: Ints,
+    kernel: Ints,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints | None,
+    ceil_mode: bool | None,
+) -> str | None:
+    """What is wrong with windows, if anything is."""
+    dilation = dilation or (1,) * len(kernel)
+    if any(2 * max(pair) > (k - 1) * d + 1 for pair, k, d in zip(padding, kernel, dilation)):
+        return f"padding {padding} is more than half of the kernel {kernel}"
+    out = kernels.pool_output_shape(spatial, kernel, stride, padding, dilation, bool(ceil_mode))
     if min(out) < 1:
-        raise ValueError(f"the window {kernel} does not fit into the images {x.shape[2:]}")
+        return f"the window {kernel} does not fit into the images {spatial}"
+    return None
 
 
 @primitive(

@@ -30,6 +30,8 @@ def like(value: Any, reference: Any) -> Any:
 
 def ints(value: Any, n: int, name: str, minimum: int = 1) -> Ints:
     """One integer for each of ``n`` axes: a single one is repeated."""
+    if type(value) is int and value >= minimum:
+        return (value,) * n
     if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
         values = list(value)
         if len(values) == 1:
@@ -50,7 +52,7 @@ def ints(value: Any, n: int, name: str, minimum: int = 1) -> Ints:
 
 def pairs(padding: Ints) -> Pairs:
     """The same padding before and after each axis."""
-    return tuple((p, p) for p in padding)
+    return tuple([(p, p) for p in padding])
 
 
 def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:

@@ -44,9 +44,12 @@ def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
 def serves(*arrays: Any) -> bool:
     """Whether these are float32 or float64 arrays, all alike, in C order."""
     dtype = arrays[0].dtype
-    return dtype.char in "fd" and all(
-        type(a) is np.ndarray and a.dtype == dtype and a.flags.c_contiguous for a in arrays
-    )
+    if dtype.char not in "fd":
+        return False
+    for a in arrays:
+        if type(a) is not np.ndarray or a.dtype != dtype or not a.flags.c_contiguous:
+            return False
+    return True
 
 
 # ------------------------------------------------------------------------------- matrix products

@@ -43,6 +43,7 @@ from autograd.kernels._numba._micro import (
 )
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import thread_count
+from autograd.kernels.convolution import conv_output_shape
 
 __all__ = ["conv", "conv_input_grad", "conv_weight_grad"]
 
@@ -136,10 +137,7 @@ def conv(
     if not (_serves(x, weight) if bias is None else _serves(x, weight, bias)):
         return NotImplemented
     kernel, spatial = weight.shape[2:], x.shape[2:]
-    out = tuple(
-        (n + b + a - (k - 1) * d - 1) // s + 1
-        for n, k, s, (b, a), d in zip(spatial, kernel, stride, padding, dilation)
-    )
+    out = conv_output_shape(spatial, kernel, stride, padding, dilation)
     if min(out) < 1:
         return NotImplemented
     images, channels, filters = len(x), weight.shape[1], len(weight) // groups
@@ -282,9 +280,12 @@ def _by_winograd(
 
 def _serves(*arrays: Any) -> bool:
     dtype = arrays[0].dtype
-    return dtype.char in "fd" and all(
-        type(a) is np.ndarray and a.dtype == dtype and a.size for a in arrays
-    )
+    if dtype.char not in "fd":
+        return False
+    for a in arrays:  # noqa: SIM110, `all` takes twice the time
+        if type(a) is not np.ndarray or a.dtype != dtype or not a.size:
+            return False
+    return True
 
 
 def _steps(

@@ -76,7 +76,7 @@ def pays(images: int, channels: int, filters: int, groups: int, out: tuple[int, 
 
 
 def correlate(
-    x: Any, weight: Any, out: tuple[int, int], before: tuple[int, int], groups: int,
+    x: Any, weight: Any, out: Any, before: tuple[int, int], groups: int,
     start: Any, adjoint: bool,
 ) -> Any:  # fmt: skip
     """The correlation of images with 3 by 3 kernels; None where it is not finite.
