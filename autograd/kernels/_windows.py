@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from numpy.typing import NDArray
 
@@ -13,6 +13,22 @@ Array = NDArray[Any]
 Ints = Sequence[int]
 Padding = Sequence[tuple[int, int]]
 Index = tuple[Any, ...]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def once_for_each(function: Callable[P, R]) -> Callable[P, R]:
+    """Keep the results of a function of shapes; with lists among them, it is computed each time."""
+    kept: Callable[..., R] = lru_cache(maxsize=4096)(function)
+
+    @wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> R:
+        try:
+            return kept(*args, **options)
+        except TypeError:
+            return function(*args, **options)
+
+    return call
 
 
 def trailing(slices: Iterable[slice]) -> Index:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -34,7 +33,7 @@ from autograd.kernels._threads import (
     thread_count,
 )
 from autograd.kernels._twins import compilable
-from autograd.kernels._windows import Array, Index, Ints, Padding, each_tap, trailing
+from autograd.kernels._windows import Array, Index, Ints, Padding, each_tap, once_for_each, trailing
 
 __all__ = [
     "col2im",
@@ -61,7 +60,7 @@ _MIN_POINTWISE = 64
 # ---------------------------------------------------------------------------------- the kernels
 
 
-@lru_cache(maxsize=4096)
+@once_for_each
 def conv_output_shape(
     spatial: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints
 ) -> tuple[int, ...]:

@@ -15,7 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autograd.kernels._twins import compilable
-from autograd.kernels._windows import Array, Index, Ints, Padding, each_tap, tap_slices
+from autograd.kernels._windows import (
+    Array,
+    Index,
+    Ints,
+    Padding,
+    each_tap,
+    once_for_each,
+    tap_slices,
+)
 
 __all__ = [
     "avg_pool",
@@ -31,7 +39,7 @@ __all__ = [
 _BLOCK_BYTES = 1 << 18
 
 
-@lru_cache(maxsize=4096)
+@once_for_each
 def pool_output_shape(
     spatial: Ints,
     kernel: Ints,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from autograd import kernels
 from autograd._primitive import plain, primitive, sample
+from autograd.kernels._windows import once_for_each
 from autograd.primitives.arithmetic import distinct
 
 Ints = tuple[int, ...]
@@ -32,7 +32,7 @@ def _check(x: Any, kernel: Ints, stride: Ints, padding: Padding, **other: Any) -
         raise ValueError(problem)
 
 
-@lru_cache(maxsize=1024)
+@once_for_each
 def _problem(
     spatial: Ints,
     kernel: Ints,

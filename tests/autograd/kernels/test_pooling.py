@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autograd.kernels.pooling as kernels
+from autograd._primitive import primitives
 from autograd.kernels import (
     avg_pool,
     avg_pool_input_grad,
@@ -365,3 +366,12 @@ def test_empty_batch() -> None:
     assert max_gather(x, indices).shape == y.shape
     assert avg_pool(x, *window).shape == y.shape
     assert avg_pool_input_grad(y, (8, 8), *window).shape == x.shape
+
+
+def test_windows_may_be_lists() -> None:
+    x = np.arange(16.0).reshape(1, 1, 4, 4)
+    y = primitives["max_pool"].call(x, [2, 2], [2, 2], [(0, 0), (0, 0)], [1, 1])
+    np.testing.assert_array_equal(y.data[0, 0], [[5, 7], [13, 15]])
+    taps = np.ones((1, 1, 2, 2))
+    y = primitives["conv"].call(x, taps, None, [2, 2], [[0, 0], [0, 0]], [1, 1])
+    np.testing.assert_array_equal(y.data[0, 0], [[10, 18], [42, 50]])
