@@ -371,7 +371,7 @@ def test_empty_batch() -> None:
 def test_windows_may_be_lists() -> None:
     x = np.arange(16.0).reshape(1, 1, 4, 4)
     y = primitives["max_pool"].call(x, [2, 2], [2, 2], [(0, 0), (0, 0)], [1, 1])
-    np.testing.assert_array_equal(y.data[0, 0], [[5, 7], [13, 15]])
+    np.testing.assert_array_equal(y[0, 0], [[5, 7], [13, 15]])
     taps = np.ones((1, 1, 2, 2))
     y = primitives["conv"].call(x, taps, None, [2, 2], [[0, 0], [0, 0]], [1, 1])
-    np.testing.assert_array_equal(y.data[0, 0], [[10, 18], [42, 50]])
+    np.testing.assert_array_equal(y[0, 0], [[10, 18], [42, 50]])
