@@ -18,6 +18,7 @@ from autograd._random import generator
 from autograd._writes import WRITES
 from autograd.kernels import adam_step as adam_step
 from autograd.kernels import sgd_step as sgd_step
+from autograd.kernels import steps_together as steps_together
 
 __all__ = [
     "Scope",
@@ -32,6 +33,7 @@ __all__ = [
     "note_change",
     "note_write",
     "sgd_step",
+    "steps_together",
 ]
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from operator import is_
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograd import Tensor
 
-__all__ = ["Bundle"]
+if TYPE_CHECKING:
+    from optim.optimizer import Array, Group, Optimizer
 
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+__all__ = ["Bundle"]
 
 # Below this many elements, NumPy's overhead per call outweighs copying into a shared buffer.
 _SMALL = 4096
@@ -80,6 +81,13 @@ class Bundle:
     def serves(self, params: list[Tensor]) -> bool:
         """Whether it was made for these parameters."""
         return params is self.params and len(params) == self.count
+
+    def step(self, optimizer: Optimizer, group: Group) -> list[Array] | None:
+        """Take a step; returns the arrays, or None if the members no longer march in step."""
+        if not self.gather():
+            return None
+        optimizer._apply(self.p, self.g, self.state, group)
+        return self.scatter()
 
     def gather(self) -> bool:
         """Copy values and gradients in; False if the members no longer march in step."""

@@ -91,33 +91,57 @@ class Adam(Optimizer):
             state["max_exp_avg_sq"] = np.zeros_like(p)
         return state
 
-    def _update(self, p: Array, g: Array, state: State, group: Group) -> None:
-        beta1, beta2 = group["betas"]
-        state["step"] = t = state["step"] + 1
+    def _numbers(self, t: int, group: Group) -> tuple[float, float, float, float]:
+        """What step t is made of: rate, ε, decay of the gradient, and factor of the parameter."""
         # The corrections are numbers, so they go into η and ε rather than through the arrays:
         # η/c₁ · m / (√(v/c₂) + ε) = η √c₂/c₁ · m / (√v + √c₂ ε).
-        lr, eps, decay = float(group["lr"]), group["eps"], group["weight_decay"]
-        rate, inside = lr, group["eps_inside"]
+        beta1, beta2 = group["betas"]
+        rate = lr = float(group["lr"])
+        eps, decay = group["eps"], group["weight_decay"]
         if group["bias_correction"]:
             correction = 1 - beta2**t
             root = sqrt(correction)
             rate *= root / (1 - beta1**t)
-            eps *= correction if inside else root
-        apart = decay and group["decoupled_weight_decay"]
+            eps *= correction if group["eps_inside"] else root
+        if decay and group["decoupled_weight_decay"]:
+            return rate, eps, 0.0, 1 - lr * decay
+        return rate, eps, decay, 1.0
+
+    def _update(self, p: Array, g: Array, state: State, group: Group) -> None:
+        state["step"] = t = state["step"] + 1
+        rate, eps, decay, shrink = self._numbers(t, group)
         adam_step(
             p,
             g,
             state["exp_avg"],
             state["exp_avg_sq"],
             state["max_exp_avg_sq"] if group["amsgrad"] else None,
-            self._scratch(p, 2 if decay and not apart else 1),
-            (beta1, beta2),
+            self._scratch(p, 2 if decay else 1),
+            group["betas"],
             rate,
             eps,
-            inside,
-            0.0 if apart else decay,
-            1 - lr * decay if apart else 1.0,
+            group["eps_inside"],
+            decay,
+            shrink,
         )
+
+    def _together(self, group: Group) -> tuple[str, ...] | None:
+        if group["amsgrad"] or group["maximize"] or type(self)._update is not Adam._update:
+            return None
+        return "adam", "exp_avg", "exp_avg_sq"
+
+    def _advance(self, states: list[State], group: Group) -> tuple[list[Any], tuple[bool, ...]]:
+        beta1, beta2 = group["betas"]
+        rows: dict[int, tuple[float, ...]] = {}
+        for state in states:
+            state["step"] = t = state["step"] + 1
+            if t not in rows:
+                rows[t] = (beta1, 1 - beta1, beta2, 1 - beta2, *self._numbers(t, group))
+        *_, decay, shrink = rows[t]
+        flags = bool(group["eps_inside"]), decay != 0, shrink != 1
+        if len(rows) == 1:
+            return [rows[t]], flags
+        return [rows[state["step"]] for state in states], flags
 
 
 class AdamW(Adam):

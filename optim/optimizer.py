@@ -16,6 +16,7 @@ from autograd import RemovableHandle, Tensor, enable_grad
 from autograd.extend import note_write
 from optim._bundle import Bundle
 from optim._options import TORCH_ONLY, refuse, required
+from optim._together import Together
 
 __all__ = ["Array", "Closure", "Group", "Optimizer", "Params", "State", "filled"]
 
@@ -88,7 +89,7 @@ class Optimizer:
         self._hooks = defaultdict(OrderedDict)
         self._buffers: dict[Any, list[Array]] = {}
         self._views: dict[Any, tuple[Array, ...]] = {}
-        self._bundles: dict[int, Bundle | None] = {}
+        self._bundles: dict[int, Together | Bundle | None] = {}
         self._step_taken = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -105,6 +106,17 @@ class Optimizer:
     def _update(self, p: Array, g: Array, state: State, group: Group) -> None:
         """Change ``p`` in place, given its gradient ``g``, which is only to be read."""
         raise NotImplementedError(f"{type(self).__name__} must define _update(p, g, state, group)")
+
+    def _together(self, group: Group) -> tuple[str, ...] | None:
+        """Which rule compiled code may apply to all parameters at once, and the state's arrays.
+
+        None if ``_update`` must do it. Otherwise ``_advance`` counts a step of parameters with the
+        given states, and returns the numbers and flags that the compiled rule is told.
+        """
+        return None
+
+    def _advance(self, states: list[State], group: Group) -> tuple[list[Any], tuple[bool, ...]]:
+        raise NotImplementedError
 
     def _scratch(self, p: Array, count: int, use: str = "update") -> tuple[Array, ...]:
         """Arrays of the shape and dtype of ``p`` to work in; their content does not last."""
@@ -145,12 +157,12 @@ class Optimizer:
         parameters = group["params"]
         written: list[Array] = []
         if bundle is not None:
-            if bundle.serves(parameters) and bundle.gather():
-                self._apply(bundle.p, bundle.g, bundle.state, group)
-                written += bundle.scatter()
-                parameters = bundle.others
+            done = bundle.step(self, group) if bundle.serves(parameters) else None
+            if done is None:
+                self._bundles[index] = None
             else:
-                self._bundles[index] = bundle = None
+                written += done
+                parameters = bundle.others
         for p in parameters:
             gradient = p.grad
             if gradient is None:
@@ -169,7 +181,8 @@ class Optimizer:
         if written:
             note_write(*written)
             if self.elementwise and index not in self._bundles:
-                self._bundles[index] = Bundle.of(group["params"], self.state)
+                together = Together.of(self, group)
+                self._bundles[index] = together or Bundle.of(group["params"], self.state)
 
     def _apply(self, p: Array, g: Array, state: State, group: Group) -> None:
         """Weight decay and ``maximize``, then the subclass's rule."""

@@ -97,3 +97,13 @@ class SGD(Optimizer):
         scratch = self._scratch(p, 2 if decay else 1)
         rate = float(group["lr"])
         sgd_step(p, g, m, scratch, rate, momentum, dampening, nesterov, decay)
+
+    def _together(self, group: Group) -> tuple[str, ...] | None:
+        if group["maximize"] or type(self)._update is not SGD._update:
+            return None
+        return ("sgd", "momentum_buffer") if group["momentum"] else ("sgd",)
+
+    def _advance(self, states: list[State], group: Group) -> tuple[list[Any], tuple[bool, ...]]:
+        momentum, decay = group["momentum"], group["weight_decay"]
+        numbers = float(group["lr"]), momentum, 1 - group["dampening"], decay
+        return [numbers], (momentum != 0, bool(group["nesterov"]), decay != 0)

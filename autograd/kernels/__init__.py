@@ -40,3 +40,4 @@ from autograd.kernels.pooling import max_unpool as max_unpool
 from autograd.kernels.pooling import pool_output_shape as pool_output_shape
 from autograd.kernels.updates import adam_step as adam_step
 from autograd.kernels.updates import sgd_step as sgd_step
+from autograd.kernels.updates import steps_together as steps_together

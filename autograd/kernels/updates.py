@@ -12,14 +12,40 @@ from typing import Any
 
 import numpy as np
 
+from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import are_up, in_threads, thread_count
-from autograd.kernels._twins import compilable
+from autograd.kernels._twins import compilable, settle
 from autograd.kernels._windows import Array
 
-__all__ = ["adam_step", "sgd_step"]
+__all__ = ["adam_step", "sgd_step", "steps_together"]
 
-# From this many elements on, a second thread is worth the trouble of waking it.
+# From this many elements on, a second thread is worth the trouble of waking it, ...
 _SHARED = 1 << 18
+# ... and Numba that of importing it.
+_COMPILED = 1 << 11
+
+
+def steps_together(kind: str, arrays: Sequence[Sequence[Array]]) -> Any:
+    """Compiled code that takes a step for many parameters in one call; None if there is none.
+
+    Args:
+        kind: "adam" or "sgd".
+        arrays: for each parameter itself and what `adam_step` or `sgd_step` change beside it, all
+            of one dtype and in C order. They are kept, and found by where they are now.
+
+    Returns:
+        What has a method ``take(gradients, numbers, *flags)``: the parameters' gradients, and for
+        each of them, or once for all, the numbers that the step is made of, β₁, 1 − β₁, β₂, 1 − β₂,
+        rate, eps, decay and shrink, or rate, momentum, 1 − dampening and decay; whether eps goes
+        inside, there is a decay, and a shrinking, or whether there are momenta, Nesterov's, and a
+        decay.
+    """
+    large = sum(row[0].size for row in arrays) >= _COMPILED
+    if not SETTINGS.may_compile or not (large or SETTINGS.started) or not settle():
+        return None
+    from autograd.kernels._numba.updates import Steps
+
+    return Steps(kind, arrays)
 
 
 def _in_threads(work: Callable[..., None], arrays: Sequence[Array | None], *options: Any) -> None:
@@ -42,7 +68,7 @@ def _in_threads(work: Callable[..., None], arrays: Sequence[Array | None], *opti
     in_threads(piece, range(threads))
 
 
-@compilable(least=1 << 11)
+@compilable(least=_COMPILED)
 def adam_step(
     p: Array,
     g: Array,

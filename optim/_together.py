@@ -1,0 +1,84 @@
+"""Parameters that one call of compiled code updates, each where it is."""
+
+from __future__ import annotations
+
+from operator import is_
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd import Tensor
+from autograd.extend import steps_together
+
+if TYPE_CHECKING:
+    from optim.optimizer import Array, Group, Optimizer
+
+__all__ = ["Together"]
+
+
+class Together:
+    """Parameters, what goes with each, and what compiled code knows of them."""
+
+    def __init__(
+        self, optimizer: Optimizer, params: list[Tensor], members: list[Tensor], rule: Any
+    ) -> None:
+        inside = {id(p) for p in members}
+        self.params, self.count = params, len(params)
+        self.others = [p for p in params if id(p) not in inside]
+        self._members, self._rule = members, rule
+        self._states = [optimizer.state[p] for p in members]
+        self._homes = [p.data for p in members]
+        self._shapes, self._dtypes = [p.shape for p in members], [p.dtype for p in members]
+        self._arrays = {key: [state[key] for state in self._states] for key in rule[1:]}
+        self._steps = steps_together(rule[0], list(zip(self._homes, *self._arrays.values())))
+
+    @classmethod
+    def of(cls, optimizer: Optimizer, group: Group) -> Together | None:
+        """Of all parameters that can; None if it would not pay, or compiled code cannot do it."""
+        rule = optimizer._together(group)
+        if rule is None:
+            return None
+        candidates: dict[Any, list[Tensor]] = {}
+        for p in group["params"]:
+            state = optimizer.state.get(p, {})
+            arrays = [p.data, *map(state.get, rule[1:])]
+            if p.grad is not None and all(_fits(array, p.data) for array in arrays):
+                candidates.setdefault(p.dtype, []).append(p)
+        members = max(candidates.values(), key=len, default=[])
+        if len(members) < 2:
+            return None
+        together = cls(optimizer, group["params"], members, rule)
+        return None if together._steps is None else together
+
+    def serves(self, params: list[Tensor]) -> bool:
+        """Whether it was made for these parameters."""
+        return params is self.params and len(params) == self.count
+
+    def step(self, optimizer: Optimizer, group: Group) -> list[Array] | None:
+        """Take a step; returns the arrays, or None if they, or the rule, are not what they were."""
+        if not self._steps.ready or optimizer._together(group) != self._rule:
+            return None
+        if not all(map(is_, [p.data for p in self._members], self._homes)):
+            return None
+        for key, arrays in self._arrays.items():
+            if not all(map(is_, [state.get(key) for state in self._states], arrays)):
+                return None
+        gradients = [p.grad.data for p in self._members if p.grad is not None]
+        if [g.shape for g in gradients] != self._shapes:
+            return None
+        if [g.dtype for g in gradients] != self._dtypes:
+            return None
+        numbers, flags = optimizer._advance(self._states, group)
+        self._steps.take(gradients, numbers, *flags)
+        return self._homes
+
+
+def _fits(array: Any, p: Array) -> bool:
+    return (
+        type(array) is np.ndarray
+        and array.dtype == p.dtype
+        and array.dtype.char in "fd"
+        and array.shape == p.shape
+        and array.flags.c_contiguous
+        and array.flags.writeable
+    )
