@@ -82,23 +82,22 @@ def _sample(g):
 
 
 class _Plan(NamedTuple):
-    """How windows read an image's group, of which ``wide`` numbers of a cell stand together."""
+    """How windows read an image's group."""
 
-    padded: tuple[int, int, int]  # the input with what the windows read beside it
+    axes: tuple[int, ...]  # of the image, then with what windows read beside it; and how much
     places: Any  # where each window begins
-    reads: Any  # where each of its taps is, seen from there
+    table: Any  # what it reads, seen from there
 
 
-@lru_cache(maxsize=1024)
-def _plan(
-    spatial: tuple[int, ...],
-    kernel: tuple[int, ...],
-    out: tuple[int, ...],
-    stride: tuple[int, ...],
-    before: tuple[int, ...],
-    dilation: tuple[int, ...],
-    wide: int,
-) -> _Plan:
+def _geometry(spatial: Any, kernel: Any, out: Any, stride: Any, before: Any, dilation: Any) -> Any:
+    """All of these in three axes."""
+    values = ((spatial, 1), (kernel, 1), (out, 1), (stride, 1), (before, 0), (dilation, 1))
+    return tuple([(fill,) * (3 - len(v)) + tuple(v) for v, fill in values])
+
+
+def _cells(geometry: Any) -> tuple[tuple[int, ...], Any, Any]:
+    """Padded axes; cells where windows begin, and where their taps are, seen from there."""
+    spatial, kernel, out, stride, before, dilation = geometry
     depth, height, width = (
         max((o - 1) * s + (k - 1) * d + 1, n + b)
         for n, k, o, s, b, d in zip(spatial, kernel, out, stride, before, dilation)
@@ -106,25 +105,28 @@ def _plan(
 
     def cells(counts: tuple[int, ...], steps: tuple[int, ...]) -> Any:
         z, y, x = (np.arange(n, dtype=np.int64) * s for n, s in zip(counts, steps))
-        return ((z[:, None, None] * height + y[:, None]) * width + x).reshape(-1) * wide
+        return ((z[:, None, None] * height + y[:, None]) * width + x).reshape(-1)
 
-    return _Plan((depth, height, width), cells(out, stride), cells(kernel, dilation))
-
-
-def _three(values: Any, fill: int) -> tuple[int, ...]:
-    return (fill,) * (3 - len(values)) + tuple(values)
+    return (depth, height, width), cells(out, stride), cells(kernel, dilation)
 
 
-def _plan_of(
-    spatial: Any, kernel: Any, out: Any, stride: Any, before: Any, dilation: Any, wide: int
-) -> tuple[_Plan, tuple[int, ...]]:
-    """The plan; axes, padded axes and padding, as numbers for the compiled loops."""
-    spatial, before = _three(spatial, 1), _three(before, 0)
-    plan = _plan(
-        spatial, _three(kernel, 1), _three(out, 1), _three(stride, 1), before,
-        _three(dilation, 1), wide,
-    )  # fmt: skip
-    return plan, (*spatial, *plan.padded, *before)
+@lru_cache(maxsize=1024)
+def _weigh_plan(geometry: Any, channels: int, lanes: int) -> _Plan:
+    """The table tells for each vector that is read: where, where its sum goes, and how much."""
+    padded, places, taps = _cells(geometry)
+    wide = geometry[1][2]
+    planes = np.arange(channels)[:, None, None] * math.prod(padded)
+    reads = (planes + taps[::wide, None] + np.arange(0, wide, lanes)).reshape(-1)
+    table = np.stack((reads, np.arange(len(reads)) * lanes, np.full(len(reads), lanes)), axis=1)
+    return _Plan((*geometry[0], *padded, *geometry[4]), places, table.reshape(-1))
+
+
+@lru_cache(maxsize=1024)
+def _scatter_plan(geometry: Any, wide: int, lanes: int) -> _Plan:
+    """The table has the vectors of all taps, of cells that are so many numbers wide."""
+    padded, places, taps = _cells(geometry)
+    reads = (taps[:, None] * wide + np.arange(0, wide, lanes)).reshape(-1)
+    return _Plan((*geometry[0], *padded, *geometry[4]), places * wide, reads)
 
 
 def weight_grad(
@@ -134,30 +136,19 @@ def weight_grad(
 
     The arrays are contiguous.
     """
-    plan, axes = _plan_of(x.shape[2:], kernel, g.shape[2:], stride, before, dilation, 1)
     channels, filters, threads = x.shape[1] // groups, g.shape[1] // groups, thread_count()
-    size, lanes, wide = math.prod(plan.padded), VECTOR_BYTES // x.itemsize, kernel[-1]
-    vectors = _vectors(channels, size, plan.reads[::wide].tobytes(), wide, lanes)
-    many = max(1, _FIRST_LEVEL // (channels * size * x.itemsize))
-    count = len(vectors) // 3 * lanes
-    sums = np.zeros((threads, groups * filters, count), x.dtype)
+    lanes, wide = VECTOR_BYTES // x.itemsize, kernel[-1]
+    geometry = _geometry(x.shape[2:], kernel, g.shape[2:], stride, before, dilation)
+    plan = _weigh_plan(geometry, channels, lanes)
+    many = max(1, _FIRST_LEVEL // (channels * math.prod(plan.axes[3:6]) * x.itemsize))
+    sums = np.zeros((threads, groups * filters, len(plan.table) // 3 * lanes), x.dtype)
     _in_threads(
         _weigh.address(x.dtype, _kinds),
-        g.reshape(-1), x.reshape(-1), sums.reshape(-1), plan.places, vectors,
-        (len(x), groups, channels, filters, *axes, many, lanes), threads,
+        g.reshape(-1), x.reshape(-1), sums.reshape(-1), plan.places, plan.table,
+        (len(x), groups, channels, filters, *plan.axes, many, lanes), threads,
     )  # fmt: skip
     rows = sums.sum(axis=0).reshape(-1, -(-wide // lanes) * lanes)
     return rows[:, :wide].reshape(groups * filters, channels, *kernel)
-
-
-@lru_cache(maxsize=1024)
-def _vectors(channels: int, size: int, rows: bytes, wide: int, lanes: int) -> Any:
-    """For each vector that a window reads: where, where its sum goes, and how much of it."""
-    planes = np.arange(channels)[:, None, None] * size
-    reads = planes + np.frombuffer(rows, np.int64)[:, None] + np.arange(0, wide, lanes)
-    table = np.empty((reads.size, 3), np.int64)
-    table[:, 0], table[:, 1], table[:, 2] = reads.reshape(-1), np.arange(reads.size) * lanes, lanes
-    return table.reshape(-1)
 
 
 def input_grad(
@@ -166,15 +157,15 @@ def input_grad(
     """The gradient of an input ``(N, C, *spatial)``; the arrays are contiguous."""
     channels, filters, lanes = weight.shape[1], len(weight) // groups, VECTOR_BYTES // g.itemsize
     kernel, wide = weight.shape[2:], -(-channels // lanes) * lanes
-    plan, axes = _plan_of(spatial, kernel, g.shape[2:], stride, before, dilation, wide)
+    geometry = _geometry(spatial, kernel, g.shape[2:], stride, before, dilation)
+    plan = _scatter_plan(geometry, wide, lanes)
     turned = np.zeros((groups * filters, math.prod(kernel), wide), g.dtype)
     turned[..., :channels] = weight.reshape(groups * filters, channels, -1).swapaxes(1, 2)
-    reads = (plan.reads[:, None] + np.arange(0, wide, lanes)).reshape(-1)
     gx = np.empty((len(g), groups * channels, *spatial), g.dtype)
     _in_threads(
         _scatter.address(g.dtype, _kinds),
-        g.reshape(-1), turned.reshape(-1), gx.reshape(-1), plan.places, reads,
-        (len(g), groups, channels, filters, *axes, wide, lanes), thread_count(),
+        g.reshape(-1), turned.reshape(-1), gx.reshape(-1), plan.places, plan.table,
+        (len(g), groups, channels, filters, *plan.axes, wide, lanes), thread_count(),
     )  # fmt: skip
     return gx
 
