@@ -59,8 +59,11 @@ def _dots(g: Any, x: Any, g_center: Any, center: Any) -> tuple[Any, Any]:
     """For each channel the sums of g - g_center and of (g - g_center) (x - center)."""
     g_center, center = _spread(g_center, x), _spread(center, x)
     if not _short(x):
-        return _sums(_planes(g), _planes(x), g_center, center, thread_count())
-    sums, dots = _column_sums(_flat(g), _flat(x), g_center, center, _blocks(len(x)))
+        sums, dots = np.zeros((2, thread_count(), x.shape[1]))
+        _sums(_planes(g), _planes(x), g_center, center, sums, dots)
+        return sums.sum(0), dots.sum(0)
+    sums, dots = np.zeros((2, _blocks(len(x)), x.size // len(x)), x.dtype)
+    _column_sums(_flat(g), _flat(x), g_center, center, sums, dots)
     return _gather(sums, x.shape[1]), _gather(dots, x.shape[1])
 
 
@@ -80,7 +83,9 @@ def channel_sums(x: Any) -> Any:
     """See :func:`autograd.kernels.normalization.channel_sums`."""
     if not serves(x) or x.ndim < 3 or not x.size:
         return NotImplemented
-    return _totals(_planes(x), thread_count()).astype(x.dtype)
+    sums = np.zeros((thread_count(), x.shape[1]))
+    _totals(_planes(x), sums)
+    return sums.sum(0).astype(x.dtype)
 
 
 def channel_dots(g: Any, x: Any, center: Any) -> Any:
@@ -171,17 +176,15 @@ def _row_sums(g, x, g_center, center):
 
 
 @parallel
-def _sums(g, x, g_center, center, threads):
-    """For each channel the sums of g - g_center and of (g - g_center) (x - center)."""
-    count, channels = x.shape[0], x.shape[1]
-    sums, dots = np.zeros((threads, channels)), np.zeros((threads, channels))
+def _sums(g, x, g_center, center, sums, dots):
+    """For each thread and channel the sums of g - g_center and of (g - g_center) (x - center)."""
+    count, channels, threads = x.shape[0], x.shape[1], len(sums)
     for t in prange(threads):
         for n in range(count * t // threads, count * (t + 1) // threads):
             for c in range(channels):
                 total, dot = _row_sums(g[n, c], x[n, c], g_center[c], center[c])
                 sums[t, c] += total
                 dots[t, c] += dot
-    return sums.sum(0), dots.sum(0)
 
 
 @compiled
@@ -193,14 +196,12 @@ def _row_sum(x):
 
 
 @parallel
-def _totals(x, threads):
-    count, channels = x.shape[0], x.shape[1]
-    sums = np.zeros((threads, channels))
+def _totals(x, sums):
+    count, channels, threads = x.shape[0], x.shape[1], len(sums)
     for t in prange(threads):
         for n in range(count * t // threads, count * (t + 1) // threads):
             for c in range(channels):
                 sums[t, c] += _row_sum(x[n, c])
-    return sums.sum(0)
 
 
 @compiled
@@ -246,14 +247,12 @@ def _add_columns(g, x, g_center, center, sums, dots):
 
 
 @parallel
-def _column_sums(g, x, g_center, center, blocks):
+def _column_sums(g, x, g_center, center, sums, dots):
     """Sums as by `_sums`, for each column and block of rows."""
-    sums = np.zeros((blocks, x.shape[1]), x.dtype)
-    dots = np.zeros((blocks, x.shape[1]), x.dtype)
+    blocks = len(sums)
     for b in prange(blocks):
         first, last = len(x) * b // blocks, len(x) * (b + 1) // blocks
         _add_columns(g[first:last], x[first:last], g_center, center, sums[b], dots[b])
-    return sums, dots
 
 
 @compiled

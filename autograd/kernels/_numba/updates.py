@@ -42,7 +42,7 @@ class Steps:
         for row, (p, *state) in zip(self._table, arrays):
             row[0], row[4] = _address(p), p.size
             row[2 : 2 + len(state)] = [_address(array) for array in state]
-        self._threads = 1 if self._table[:, 4].sum() < _SHARED else None
+        self._total = int(self._table[:, 4].sum())
 
     @property
     def ready(self) -> bool:
@@ -55,8 +55,9 @@ class Steps:
         """One step of all of them."""
         gradients = [np.ascontiguousarray(g, self._dtype) for g in gradients]
         self._table[:, 1] = [_address(g) for g in gradients]
-        threads = self._threads or thread_count()
-        self._run(self._table, np.array(numbers, self._dtype), self._like, *flags, threads)
+        threads = 1 if self._total < _SHARED else thread_count()
+        numbers = np.array(numbers, self._dtype)
+        self._run(self._table, self._total, numbers, self._like, *flags, threads)
 
 
 def _address(array: Any) -> int:
@@ -133,8 +134,7 @@ def _adam_part(p, g, m, v, numbers, eps_inside, decays, shrinks):
 
 
 @_exact_parallel
-def _adam(table, numbers, like, eps_inside, decays, shrinks, threads):
-    total = table[:, 4].sum()
+def _adam(table, total, numbers, like, eps_inside, decays, shrinks, threads):
     for t in prange(threads):
         first, last = total * t // threads, total * (t + 1) // threads
         for k in range(len(table)):
@@ -165,8 +165,7 @@ def _sgd_part(p, g, m, numbers, moves, nesterov, decays):
 
 
 @_exact_parallel
-def _sgd(table, numbers, like, moves, nesterov, decays, threads):
-    total = table[:, 4].sum()
+def _sgd(table, total, numbers, like, moves, nesterov, decays, threads):
     for t in prange(threads):
         first, last = total * t // threads, total * (t + 1) // threads
         for k in range(len(table)):
