@@ -208,7 +208,7 @@ def _mask_pairs(g: Array, x: Array, y: Array) -> Array | None:
         to, of, top, part = targets[block], cells[block], maxima[block], given[block]
         if not (np.isfinite(part).all() and np.isfinite(top).all()):
             return None
-        left = of[..., 0::2]
+        left = of[..., 0::2].copy()  # which is compared twice
         peaks = np.maximum(left, of[..., 1::2])
         rows = np.empty(peaks.shape, g.dtype)
         above, below = rows[:, 0::2], rows[:, 1::2]
