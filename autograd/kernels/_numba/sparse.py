@@ -54,11 +54,13 @@ def serves_input_grad(g: Any, weight: Any, spatial: Any, stride: Any) -> bool:
     lanes, channels, taps = VECTOR_BYTES // g.itemsize, weight.shape[1], math.prod(weight.shape[2:])
     wide = -(-channels // lanes) * lanes
     reach = math.prod([n + k for n, k in zip(spatial, weight.shape[2:])])
-    if reach * wide * g.itemsize > _SECOND_LEVEL or not np.isfinite(weight).all():
-        return False
     # The dense kernels multiply every cell of the input with the taps that reach it.
     cells = len(g) * g.shape[1] * math.prod(spatial) / math.prod(stride)
-    return _pays(g, cells * channels * taps, cells * channels / (g.size * wide * _INPUT_COST))
+    return (
+        reach * wide * g.itemsize <= _SECOND_LEVEL
+        and _pays(g, cells * channels * taps, cells * channels / (g.size * wide * _INPUT_COST))
+        and bool(np.isfinite(weight).all())
+    )
 
 
 def _pays(g: Any, products: float, most: float) -> bool:
