@@ -13,13 +13,31 @@ from autograd import Tensor
 if TYPE_CHECKING:
     from optim.optimizer import Array, Group, Optimizer
 
-__all__ = ["Bundle"]
+__all__ = ["Bundle", "Members"]
 
 # Below this many elements, NumPy's overhead per call outweighs copying into a shared buffer.
 _SMALL = 4096
 
 
-class Bundle:
+class Members:
+    """Some of the parameters of a group, which take each step together.
+
+    Attributes:
+        others: the rest of the group.
+    """
+
+    def __init__(self, params: list[Tensor], members: list[Tensor]) -> None:
+        inside = {id(p) for p in members}
+        self.params, self.count = params, len(params)
+        self.others = [p for p in params if id(p) not in inside]
+        self.members = members
+
+    def serves(self, params: list[Tensor]) -> bool:
+        """Whether it was made for these parameters."""
+        return params is self.params and len(params) == self.count
+
+
+class Bundle(Members):
     """Parameters that share their state in flat arrays, and take each step together.
 
     The parameters stay where they are: values and gradients are copied in, results copied out.
@@ -28,10 +46,8 @@ class Bundle:
     def __init__(
         self, params: list[Tensor], members: list[Tensor], states: list[dict[str, Any]]
     ) -> None:
-        inside = {id(p) for p in members}
-        self.params, self.count = params, len(params)
-        self.others = [p for p in params if id(p) not in inside]
-        self.members, self.states = members, states
+        super().__init__(params, members)
+        self.states = states
         self.shapes = [p.shape for p in members]
         ends = np.cumsum([p.size for p in members]).tolist()
         parts = [slice(end - p.size, end) for p, end in zip(members, ends)]
@@ -77,10 +93,6 @@ class Bundle:
         if len(members) < 2:
             return None
         return cls(params, members, [states[p] for p in members])
-
-    def serves(self, params: list[Tensor]) -> bool:
-        """Whether it was made for these parameters."""
-        return params is self.params and len(params) == self.count
 
     def step(self, optimizer: Optimizer, group: Group) -> list[Array] | None:
         """Take a step; returns the arrays, or None if the members no longer march in step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from autograd import Tensor
 from autograd.extend import steps_together
+from optim._bundle import Members
 
 if TYPE_CHECKING:
     from optim.optimizer import Array, Group, Optimizer
@@ -16,16 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["Together"]
 
 
-class Together:
+class Together(Members):
     """Parameters, what goes with each, and what compiled code knows of them."""
 
     def __init__(
         self, optimizer: Optimizer, params: list[Tensor], members: list[Tensor], rule: Any
     ) -> None:
-        inside = {id(p) for p in members}
-        self.params, self.count = params, len(params)
-        self.others = [p for p in params if id(p) not in inside]
-        self._members, self._rule = members, rule
+        super().__init__(params, members)
+        self._rule = rule
         self._states = [optimizer.state[p] for p in members]
         self._homes = [p.data for p in members]
         self._shapes, self._dtypes = [p.shape for p in members], [p.dtype for p in members]
@@ -45,25 +45,21 @@ class Together:
             if p.grad is not None and all(_fits(array, p.data) for array in arrays):
                 candidates.setdefault(p.dtype, []).append(p)
         members = max(candidates.values(), key=len, default=[])
-        if len(members) < 2:
+        if len(members) < 2 or _overlap([p.data for p in members]):
             return None
         together = cls(optimizer, group["params"], members, rule)
         return None if together._steps is None else together
-
-    def serves(self, params: list[Tensor]) -> bool:
-        """Whether it was made for these parameters."""
-        return params is self.params and len(params) == self.count
 
     def step(self, optimizer: Optimizer, group: Group) -> list[Array] | None:
         """Take a step; returns the arrays, or None if they, or the rule, are not what they were."""
         if not self._steps.ready or optimizer._together(group) != self._rule:
             return None
-        if not all(map(is_, [p.data for p in self._members], self._homes)):
+        if not all(map(is_, [p.data for p in self.members], self._homes)):
             return None
         for key, arrays in self._arrays.items():
             if not all(map(is_, [state.get(key) for state in self._states], arrays)):
                 return None
-        gradients = [p.grad.data for p in self._members if p.grad is not None]
+        gradients = [p.grad.data for p in self.members if p.grad is not None]
         if [g.shape for g in gradients] != self._shapes:
             return None
         if [g.dtype for g in gradients] != self._dtypes:
@@ -82,3 +78,9 @@ def _fits(array: Any, p: Array) -> bool:
         and array.flags.c_contiguous
         and array.flags.writeable
     )
+
+
+def _overlap(arrays: list[Array]) -> bool:
+    """Whether some of them share memory, so that threads would write to the same places."""
+    bounds = sorted((a.ctypes.data, a.ctypes.data + a.nbytes) for a in arrays if a.size)
+    return any(end > start for (_, end), (start, _) in pairwise(bounds))

@@ -116,7 +116,7 @@ class Optimizer:
         return None
 
     def _advance(self, states: list[State], group: Group) -> tuple[list[Any], tuple[bool, ...]]:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define _advance(states, group)")
 
     def _scratch(self, p: Array, count: int, use: str = "update") -> tuple[Array, ...]:
         """Arrays of the shape and dtype of ``p`` to work in; their content does not last."""

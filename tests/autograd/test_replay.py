@@ -9,7 +9,7 @@ import autograd
 import nn
 import nn.functional as F
 import optim
-from autograd import Tensor, no_grad
+from autograd import Tensor, kernels, no_grad
 from autograd.extend import Specialized
 
 
@@ -96,6 +96,24 @@ def _of_products(x, w):
 def test_sums_of_values(function, shape, dtype, kernels):
     """A sum may be made where its values are; in plain NumPy it is rounded as otherwise."""
     check_sums(function, shape, dtype, kernels)
+
+
+def test_sums_are_made_where_their_values_are(monkeypatch):
+    made = []
+
+    class Loop(kernels.Loop):
+        def __init__(self, formula, outputs, shape, sums):
+            made.extend(sums)
+            super().__init__(formula, outputs, shape, sums)
+
+    monkeypatch.setattr(kernels, "Loop", Loop)
+    check_sums(_squares, (3, 4), np.float64, "numpy")
+    # The mean on the way there, and on the way back the gradient of what was broadcast.
+    assert () in made
+    assert (4,) in made
+    made.clear()
+    check_sums(_kept_for_the_way_back, (3, 4), np.float64, "numpy")
+    assert () not in made  # np.exp's result is read on the way back, too
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (300, 200)], ids=str)
@@ -372,6 +390,18 @@ def test_a_result_is_gone_back_through_once():
     autograd.grad(loss, LEAF)
     with pytest.raises(autograd.GraphError, match="already freed"):
         autograd.grad(loss, LEAF)
+
+
+def test_going_back_twice_computes_what_was_dropped_again():
+    loss_of = autograd.compile(lambda x: np.sum(np.tanh(LEAF * x) @ np.exp(LEAF * x)))
+    for factor in (1.0, 2.0, 3.0, 4.0):
+        x = np.full(2, factor)
+        (expected,) = autograd.grad(np.sum(np.tanh(LEAF * x) @ np.exp(LEAF * x)), [LEAF])
+        loss = loss_of(x)
+        for retain in (True, True, False):
+            (slope,) = autograd.grad(loss, [LEAF], retain_graph=retain)
+            np.testing.assert_allclose(slope.data, expected.data, rtol=1e-13)
+    assert loss_of.replays == 2
 
 
 def test_settings_are_part_of_the_key():

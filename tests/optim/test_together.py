@@ -43,7 +43,7 @@ def run(make: Any, params: list[Tensor], steps: int = 4, change: Any = None) -> 
 
 def is_together(optimizer: optim.Optimizer, count: int) -> bool:
     found = optimizer._bundles[0]
-    return isinstance(found, Together) and len(found._members) == count
+    return isinstance(found, Together) and len(found.members) == count
 
 
 def check(
@@ -169,6 +169,16 @@ def test_those_that_do_not_fit_go_alone(monkeypatch: pytest.MonkeyPatch) -> None
         return optim.Adam(params, lr=0.1)
 
     assert is_together(check(monkeypatch, mixed), len(SHAPES) - 2)
+
+
+def test_parameters_in_the_same_memory_go_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def tied(params: list[Tensor]) -> optim.Optimizer:
+        params[4].data = params[0].data.reshape(-1)
+        return optim.Adam(params, lr=0.1)
+
+    assert not isinstance(check(monkeypatch, tied)._bundles[0], Together)
 
 
 def test_a_gradient_of_another_shape_is_refused() -> None:

@@ -23,10 +23,9 @@ class _Rows:
 
     def __init__(self, context: Any, builder: Any, kind: Any) -> None:
         self.builder = builder
-        self.number = context.get_data_type(kind.dtype)
         self.size = 4 if kind.dtype == types.float32 else 8
         self.lanes = VECTOR_BYTES // self.size
-        self.vector = ir.VectorType(self.number, self.lanes)
+        self.vector = ir.VectorType(context.get_data_type(kind.dtype), self.lanes)
 
     def integer(self, n: int) -> Any:
         return ir.Constant(ir.IntType(64), n)

@@ -446,6 +446,28 @@ def test_im2col_torch(geometry: Geometry) -> None:
     )
 
 
+@pytest.mark.parametrize(("filters", "reached"), [(20, True), (2, False)])
+def test_who_goes_by_scattered_bands(
+    filters: int, reached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    scatter = kernels.scatter_by_bands
+
+    def spy(*args: Any) -> None:
+        calls.append(args)
+        scatter(*args)
+
+    monkeypatch.setattr(kernels, "scatter_by_bands", spy)
+    monkeypatch.setattr(SETTINGS, "may_compile", False)
+    rng = np.random.default_rng(0)
+    g, w = rng.standard_normal((64, filters, 8, 8)), rng.standard_normal((filters, 10, 5, 5))
+    arguments = ((12, 12), (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
+    gx = conv_input_grad(g, w, *arguments)
+    assert bool(calls) == reached
+    monkeypatch.setattr(kernels, "_prefers_bands", lambda *_: False)
+    np.testing.assert_allclose(gx, conv_input_grad(g, w, *arguments), atol=1e-12)
+
+
 def test_small_convolutions_start_no_threads() -> None:
     """BLAS would have to do with one from then on: LeNet's first layer is not worth that."""
     program = (
