@@ -197,7 +197,8 @@ def test_without_compiled_code_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> No
             monkeypatch.setattr(SETTINGS, "may_compile", False)
 
     params, expected = parameters(), parameters()
-    run(RULES["adam"], params, change=off)
+    optimizer = run(RULES["adam"], params, change=off)
+    assert not isinstance(optimizer._bundles[0], Together)
     run(RULES["adam"], expected)
     for p, q in zip(params, expected, strict=True):
         np.testing.assert_array_equal(p.numpy(), q.numpy())
