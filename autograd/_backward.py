@@ -67,18 +67,23 @@ def backpropagate(
         if special or node.hooks is not None or type(node) is Output:
             parts = walk.step(node, gradient)
             edges = node.edges if parts else ()
+            uniform = False
             if waiting:  # it may have put something there
                 following = heappop(waiting)[1]
         else:
             edges = node.edges
             saved = node.saved
+            primitive = node.primitive
+            uniform = primitive.uniform
             if type(saved) is not tuple:
-                saved = node.primitive.restore(node)
+                saved = primitive.restore(node)
+                uniform = False  # who knows what `unpack` made of it
             if node.sequence < latest_write:
                 WRITES.check(node, node.saved or ())
-            parts = node.primitive.vjp(gradient, saved, node, edges, None)
+            parts = primitive.vjp(gradient, saved, node, edges, None)
             if not retain_graph:
                 node.saved = None
+        shape, dtype = node.shape, node.dtype  # of the parts too, if they are uniform
         try:
             for edge, part in zip(edges, parts):
                 if part is None:
@@ -86,7 +91,11 @@ def backpropagate(
                         walk.check_missing(node, edge)
                     continue
                 if type(edge) is Node or type(edge) is Output:
-                    if part.shape != edge.shape or part.dtype is not edge.dtype:
+                    if (
+                        edge.shape != shape or edge.dtype is not dtype
+                        if uniform
+                        else edge.shape != part.shape or edge.dtype is not part.dtype
+                    ):
                         part = _conform(part, edge, node, batched)
                     held = gradients.get(edge)
                     if held is None:
@@ -101,7 +110,11 @@ def backpropagate(
                         continue
                 else:
                     data = edge.data
-                    if part.shape != data.shape or part.dtype is not data.dtype:
+                    if (
+                        data.shape != shape or data.dtype is not dtype
+                        if uniform
+                        else data.shape != part.shape or data.dtype is not part.dtype
+                    ):
                         part = _conform(part, data, node, batched)
                     held = gradients.get(edge)
                     if held is None:

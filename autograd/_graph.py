@@ -65,9 +65,12 @@ def _is_outside(filename: str) -> bool:
 def user_frame(innermost: FrameType) -> FrameType:
     """The first frame, from ``innermost`` outwards, whose file is not the library's."""
     frame: FrameType | None = innermost
-    while frame is not None and not _is_outside(frame.f_code.co_filename):
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if filename in _outside or (filename not in _inside and _is_outside(filename)):
+            return frame
         frame = frame.f_back
-    return frame or innermost
+    return innermost
 
 
 def place(frame: FrameType, scope: Scope | None) -> tuple[CodeType | None, int]:

@@ -69,6 +69,7 @@ class Primitive:
         samples: sample inputs, from which checks and documentation are generated.
         batched: whether the rule also accepts a gradient with one more leading axis.
         is_view: whether the output may share the input's memory.
+        uniform: whether the rules' gradients are known to be of the output's shape and dtype.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Primitive:
         self.attributes, self.defaults = attributes_of(forward, self.inputs)
         self.wrap = _as_result
         self.vjp: Callable[..., Sequence[Any]] = self._first_vjp
+        self.uniform = False
         self._precondition: Callable[..., None] | None = None
         self._specialized: Callable[..., Specialized | None] | None = None
         self._rules: dict[str, _Rule] = {}
@@ -169,6 +171,7 @@ class Primitive:
             self._rules[name] = rule
         self.kept[:] = [None] * len(self.kept)
         self.vjp = self._first_vjp
+        self.uniform = False
         if "shapes" in rule.parameters:
             if not self.variadic:
                 raise TypeError(
@@ -196,6 +199,7 @@ class Primitive:
         """
         names: dict[str, Any] = {"missing": self._missing_rule, "filled": self._fill_outputs}
         parts = []
+        short = 0
         for position, name in enumerate(self.inputs):
             rule = self._rules.get(name)
             if name in self.constant_inputs:
@@ -205,10 +209,13 @@ class Primitive:
                 value = f"missing({name!r}, node)"
             elif rule.function.__code__.co_code in _SHORT:
                 value = _SHORT[rule.function.__code__.co_code].format(*rule.reads)
+                short += 1
             else:
                 names[f"rule{position}"] = rule.function
                 value = f"rule{position}({', '.join(['g', *rule.reads])})"
             parts.append(f"None if edges[{position}] is None else {value}")
+        elementwise = isinstance(self.forward, np.ufunc) and self.forward.signature is None
+        self.uniform = elementwise and short == len(self.inputs)
         exec(
             "def vjp(g, saved, node, edges, wanted):\n"
             "    if wanted is not None:\n"

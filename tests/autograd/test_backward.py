@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from autograd import GraphError, Tensor, grad, no_grad, primitive, saved_tensors_hooks
 from autograd._backward import unbroadcast
+from autograd._primitive import Primitive
 
 
 def leaf(*values: float, dtype: Any = np.float64) -> Tensor:
@@ -209,6 +210,33 @@ def test_the_gradients_dtype_is_the_leafs() -> None:
     for x in (half, single, double):
         assert x.grad.dtype == x.dtype
         assert x.grad.shape == x.shape
+
+
+@pytest.mark.parametrize("on_leaves", [True, False])
+@pytest.mark.parametrize("shapes", [((2, 3), (3,)), ((3,), (2, 1)), ((2, 3), (2, 3)), ((), (2,))])
+@pytest.mark.parametrize("dtypes", [("f4", "f4"), ("f4", "f8"), ("f2", "f4"), ("f8", "c16")])
+def test_every_gradient_is_like_what_it_belongs_to(
+    on_leaves: bool, shapes: Any, dtypes: Any
+) -> None:
+    """Also in the second pass, when the operations' rules are known."""
+    x, y = (Tensor(np.full(s, 2.0, t), requires_grad=True) for s, t in zip(shapes, dtypes))
+    for _ in range(2):
+        x.grad = y.grad = None
+        a, b = (x, y) if on_leaves else (np.positive(x), np.positive(y))
+        if not on_leaves:
+            a.retain_grad()
+            b.retain_grad()
+        total = np.sum(np.real(a * b + (a - b) - -a))
+        total.backward()
+        size = np.broadcast_shapes(*shapes)
+        for one, slope in ((a, 4.0), (b, 1.0)):
+            assert one.grad.dtype == one.dtype
+            assert one.grad.shape == one.shape
+            np.testing.assert_array_equal(
+                one.grad.data, unbroadcast(np.full(size, slope, one.dtype), one.shape)
+            )
+        if not on_leaves:
+            np.testing.assert_array_equal(x.grad.data, a.grad.data)
 
 
 LEAF_PAIRS: list[tuple[str, Callable[[Tensor, Tensor], Tensor]]] = [
@@ -539,6 +567,17 @@ def test_saved_arrays_go_through_the_hooks() -> None:
     np.testing.assert_array_equal(w.grad.data, [10.0, 20.0])
 
 
+def test_what_comes_back_in_another_dtype_gives_gradients_of_the_leafs() -> None:
+    x = leaf(1.0, 2.0, dtype=np.float32)
+    for _ in range(2):
+        x.grad = None
+        with saved_tensors_hooks(lambda a: a, lambda a: a.astype(np.float64)):
+            y = x * x
+        np.positive(y).sum().backward()
+        assert x.grad.dtype == np.float32
+        assert x.grad.data.tolist() == [2.0, 4.0]
+
+
 def test_saved_tensors_hooks_nest_and_come_back_after_an_error() -> None:
     log: list[str] = []
 
@@ -611,6 +650,19 @@ def test_a_rule_that_returns_the_wrong_thing() -> None:
         with pytest.raises(GraphError, match=message):
             declare(answer)(x).sum().backward()
         assert x.grad is None
+
+
+def test_a_rule_declared_anew_is_looked_at_anew() -> None:
+    negated = Primitive(np.positive, name="positive", inputs=("x",))
+    x = leaf(1.0, 2.0)
+    negated.rule(lambda g: -g)
+    for _ in range(2):
+        x.grad = None
+        negated(x).sum().backward()
+        assert x.grad.data.tolist() == [-1.0, -1.0]
+    negated.rule(lambda g: g[:1])
+    with pytest.raises(GraphError, match=r"rule of positive returned a gradient of shape \(1,\)"):
+        negated(x).sum().backward()
 
 
 def test_a_joint_rule_that_returns_too_few_gradients() -> None:
