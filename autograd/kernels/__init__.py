@@ -4,18 +4,18 @@ Each is written in NumPy here; those of which a compiled form pays have one in `
 first where Numba is installed (see `_twins`).
 """
 
-from autograd.kernels.convolution import col2im as col2im
+from autograd.kernels._windows import conv_output_shape as conv_output_shape
 from autograd.kernels.convolution import conv as conv
 from autograd.kernels.convolution import conv_input_grad as conv_input_grad
-from autograd.kernels.convolution import conv_output_shape as conv_output_shape
 from autograd.kernels.convolution import conv_weight_grad as conv_weight_grad
-from autograd.kernels.convolution import im2col as im2col
 from autograd.kernels.elementwise import activation as activation
 from autograd.kernels.elementwise import activation_grad as activation_grad
 from autograd.kernels.elementwise import leaky_relu as leaky_relu
 from autograd.kernels.elementwise import leaky_relu_grad as leaky_relu_grad
 from autograd.kernels.elementwise import relu as relu
 from autograd.kernels.elementwise import relu_grad as relu_grad
+from autograd.kernels.im2col import col2im as col2im
+from autograd.kernels.im2col import im2col as im2col
 from autograd.kernels.loops import Loop as Loop
 from autograd.kernels.losses import cross_entropy as cross_entropy
 from autograd.kernels.losses import cross_entropy_grad as cross_entropy_grad

@@ -31,6 +31,26 @@ def once_for_each(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+@once_for_each
+def conv_output_shape(
+    spatial: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints
+) -> tuple[int, ...]:
+    """Spatial shape of a convolution's output.
+
+    Per axis ``floor((size + pads - extent) / stride) + 1``, where one window extends over
+    ``extent = (kernel - 1) * dilation + 1`` cells. An axis too short for a single window gives 0.
+
+    >>> conv_output_shape((32, 32), (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1))
+    (16, 16)
+    """
+    return tuple(
+        max(0, (n + before + after - (k - 1) * d - 1) // s + 1)
+        for n, k, s, (before, after), d in zip(
+            spatial, kernel, stride, padding, dilation, strict=True
+        )
+    )
+
+
 def trailing(slices: Iterable[slice]) -> Index:
     """Index of the last axes of an array, whatever comes before them.
 

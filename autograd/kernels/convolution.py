@@ -1,4 +1,4 @@
-"""Convolution on plain arrays: the forward pass, its two adjoints, and im2col as in textbooks.
+"""Convolution on plain arrays: the forward pass and its two adjoints.
 
 Everything works on any number of spatial axes, ``(N, C, *spatial)``, and knows nothing of Tensors:
 strides and dilations are ints per axis, padding is ``(before, after)`` per axis.
@@ -9,12 +9,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from autograd.kernels import winograd
+from autograd.kernels import _tiles, winograd
 from autograd.kernels._bands import (
     Bands,
     Layout,
@@ -26,58 +25,36 @@ from autograd.kernels._bands import (
 )
 from autograd.kernels._rows import axes_of, batches
 from autograd.kernels._settings import SETTINGS
-from autograd.kernels._threads import (
-    hold_back_blas,
-    in_shares,
-    in_threads,
-    thread_count,
+from autograd.kernels._shares import (
+    COLUMN_COST,
+    Share,
+    few_outputs,
+    multiplications,
+    parts_of,
+    shares_of,
+    threads_for,
 )
+from autograd.kernels._threads import hold_back_blas, in_shares, in_threads, thread_count
 from autograd.kernels._twins import compilable
-from autograd.kernels._windows import Array, Index, Ints, Padding, each_tap, once_for_each, trailing
+from autograd.kernels._windows import (
+    Array,
+    Index,
+    Ints,
+    Padding,
+    conv_output_shape,
+    each_tap,
+    trailing,
+)
 
-__all__ = [
-    "col2im",
-    "conv",
-    "conv_input_grad",
-    "conv_output_shape",
-    "conv_weight_grad",
-    "im2col",
-]
+__all__ = ["conv", "conv_input_grad", "conv_weight_grad"]
 
-# Work below so many multiplications is not shared out over threads; to lay out a column costs about
-# as much as this many filters' multiplications with it.
-_SHARED = 1 << 25
-_COLUMN_COST = 16
 # A gradient of fewer weights than this is computed transposed.
 _TRANSPOSED = 1 << 16
-# Outputs are computed in pieces of about this many bytes, before the padding between them is left
-# out.
-_OUTPUT_BYTES = 1 << 22
 # From this many positions on, one product per image beats gathering several images.
 _MIN_POINTWISE = 64
 
 
 # ---------------------------------------------------------------------------------- the kernels
-
-
-@once_for_each
-def conv_output_shape(
-    spatial: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints
-) -> tuple[int, ...]:
-    """Spatial shape of a convolution's output.
-
-    Per axis ``floor((size + pads - extent) / stride) + 1``, where one window extends over
-    ``extent = (kernel - 1) * dilation + 1`` cells. An axis too short for a single window gives 0.
-
-    >>> conv_output_shape((32, 32), (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1))
-    (16, 16)
-    """
-    return tuple(
-        max(0, (n + before + after - (k - 1) * d - 1) // s + 1)
-        for n, k, s, (before, after), d in zip(
-            spatial, kernel, stride, padding, dilation, strict=True
-        )
-    )
 
 
 @compilable(least=1 << 10)
@@ -118,6 +95,9 @@ def conv(
     dtype = np.result_type(x, weight) if bias is None else np.result_type(x, weight, bias)
     y = np.empty((x.shape[0], weight.shape[0], *out), dtype)
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    if _tiles.serves(out, w.shape[3:], stride, padding, dilation):
+        _tiles.correlate(_by_group(x, groups), w, _by_group(y, groups), stride, dilation, bias)
+        return y
     before = [b for b, _ in padding]
     if _serves_winograd(x, w, y, stride, dilation) and _by_winograd(x, w, y, before, bias):
         return y
@@ -153,6 +133,9 @@ def conv_input_grad(
     hold_back_blas()
     gx = np.empty((g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight))
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    if _tiles.serves(g.shape[2:], w.shape[3:], stride, padding, dilation):
+        _tiles.scatter(_by_group(g, groups), w, _by_group(gx, groups), stride, dilation)
+        return gx
     before = [b for b, _ in padding]
     by_bands = _prefers_bands(g, w, stride, dilation)
     if (
@@ -227,7 +210,10 @@ def conv_weight_grad(
     if not (g.size and x.size and depth):
         return np.zeros((groups * filters, channels, *kernel), dtype)
     by_group, cells = _by_group(g, groups), _by_group(x, groups)
-    threads = _threads_for(_multiplications(by_group.shape, depth))
+    if _tiles.serves(g.shape[2:], kernel, stride, padding, dilation):
+        _tiles.weigh(by_group, cells, w, stride, dilation)
+        return w.reshape(groups * filters, channels, *kernel)
+    threads = threads_for(multiplications(by_group.shape, depth))
     bands = layout(
         len(x), w.shape, x.shape[2:], g.shape[2:], stride, before, dilation, w.itemsize, threads
     )
@@ -240,68 +226,13 @@ def conv_weight_grad(
     with np.errstate(invalid="ignore"):
         if bands is not None:
             _weigh_bands(by_group, cells, w, bands, stride[0], before[0])
-        elif threads > 1 and _few(by_group.shape, 2):
-            in_threads(work, _parts(filters, threads))
+        elif threads > 1 and few_outputs(by_group.shape, 2):
+            in_threads(work, parts_of(filters, threads))
         else:
             _weigh(by_group, cells, w, stride, before, dilation, threads)
     if dtype.kind in "fc" and not np.isfinite(w).all():
         return _weight_grad_by_tap(g, x, kernel, stride, padding, dilation, groups)
     return w.reshape(groups * filters, channels, *kernel)
-
-
-# ------------------------------------------------------------------------ im2col, as in textbooks
-
-
-def im2col(x: Array, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints) -> Array:
-    """Lay out every window of ``x`` as a column, so that convolution becomes a matrix product.
-
-    The textbook form, whole batch at once; `conv` gets the same product from cache-sized pieces.
-
-    Args:
-        x: input, ``(N, C, *spatial)``.
-        kernel: spatial shape of the window.
-        stride, padding, dilation: as for `conv`.
-
-    Returns:
-        Columns, ``(N, C * prod(kernel), prod(out))``, both axes in row-major order, as
-        ``torch.nn.functional.unfold`` lays them out.
-
-    >>> im2col(np.arange(4).reshape(1, 1, 4), (2,), (1,), ((0, 0),), (1,))
-    array([[[0, 1, 2],
-            [1, 2, 3]]])
-    """
-    out = conv_output_shape(x.shape[2:], kernel, stride, padding, dilation)
-    cols = np.zeros((*x.shape[:2], math.prod(kernel), *out), x.dtype)
-    taps = each_tap(x.shape[2:], out, kernel, stride, padding, dilation)
-    for i, (windows, cells) in enumerate(taps):
-        cols[:, :, i][windows] = x[cells]
-    return cols.reshape(x.shape[0], x.shape[1] * math.prod(kernel), math.prod(out))
-
-
-def col2im(
-    cols: Array, spatial: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints
-) -> Array:
-    """Adjoint of `im2col`: add every column back onto the cells its window covers.
-
-    Args:
-        cols: columns, ``(N, C * prod(kernel), prod(out))``.
-        spatial: spatial shape of the result.
-        kernel, stride, padding, dilation: as given to `im2col`.
-
-    Returns:
-        Sums, ``(N, C, *spatial)``, as ``torch.nn.functional.fold`` gives them.
-
-    >>> col2im(np.ones((1, 2, 3)), (4,), (2,), (1,), ((0, 0),), (1,))
-    array([[[1., 2., 2., 1.]]])
-    """
-    out = conv_output_shape(spatial, kernel, stride, padding, dilation)
-    channels = cols.shape[1] // math.prod(kernel)
-    cols = cols.reshape(cols.shape[0], channels, math.prod(kernel), *out)
-    x = np.zeros((cols.shape[0], channels, *spatial), cols.dtype)
-    taps = each_tap(spatial, out, kernel, stride, padding, dilation)
-    for i, (windows, cells) in enumerate(taps):
-        x[cells] += cols[:, :, i][windows]
-    return x
 
 
 # ----------------------------------------------------------------------- what is done with them
@@ -391,7 +322,7 @@ def _correlate(
         return
     x = _by_group(x, groups)
     out = y.shape[3:]
-    threads = _threads_for(_multiplications(y.shape, w[0, 0].size))
+    threads = threads_for(multiplications(y.shape, w[0, 0].size))
     bands = layout(len(x), w.shape, x.shape[3:], out, stride, before, dilation, w.itemsize, threads)
     if bands is not None:
         _correlate_bands(x, w, y, bands, stride[0], before[0], bias)
@@ -402,7 +333,7 @@ def _correlate(
         _correlate_pointwise(x, matrix, y, bias, threads)
         return
 
-    def correlate(share: _Share, matrix: Array, y: _Results, bias: Array | None) -> None:
+    def correlate(share: Share, matrix: Array, y: _Results, bias: Array | None) -> None:
         some = x[share.images]
         starts = [before[0] - share.first * stride[0], *before[1:]]
         rows_out = [share.last - share.first, *out[1:]]
@@ -417,19 +348,19 @@ def _correlate(
             these = slice(share.images.start + images.start, share.images.start + images.stop)
             y.write(these, slice(None), share.first, rows.windows(found), bias)
 
-    def work(shares: list[_Share]) -> None:
+    def work(shares: list[Share]) -> None:
         for share in shares:
             correlate(share, matrix, y, bias)
 
     def work_on_filters(some: slice) -> None:
         added = None if bias is None else bias[:, some]
-        for share in _shares(y.shape, y.dtype.itemsize, 1):
+        for share in shares_of(y.shape, y.dtype.itemsize, 1):
             correlate(share, matrix[:, some], y.of(some), added)
 
-    if threads > 1 and y.alone is not None and _few(y.shape, 8):
-        in_threads(work_on_filters, _parts(filters, threads))
+    if threads > 1 and y.alone is not None and few_outputs(y.shape, 8):
+        in_threads(work_on_filters, parts_of(filters, threads))
     else:
-        in_shares(work, _shares(y.shape, y.dtype.itemsize, threads))
+        in_shares(work, shares_of(y.shape, y.dtype.itemsize, threads))
 
 
 def _correlate_bands(
@@ -480,7 +411,7 @@ def _correlate_pointwise(
         if not straight and by_image:
             y.write(part, slice(None), 0, outs[part].reshape(-1, *y.shape[1:]))
 
-    in_threads(work, _parts(len(x) if by_image else positions, threads))
+    in_threads(work, parts_of(len(x) if by_image else positions, threads))
     if not straight and not by_image:
         y.write(slice(None), slice(None), 0, outs.reshape(y.shape))
 
@@ -544,8 +475,8 @@ def _prefers_together(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
     if cells == 1 or not g.size or not w.size:
         return False
     every = math.prod(_taps_together(kernel, stride, dilation))
-    products = math.prod(kernel) * (channels + _COLUMN_COST)
-    if every * (cells * channels + _COLUMN_COST) > products:
+    products = math.prod(kernel) * (channels + COLUMN_COST)
+    if every * (cells * channels + COLUMN_COST) > products:
         return False
     # A tap that is not there must not meet an inf or a nan.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -562,7 +493,7 @@ def _weigh(
     transposed = depth > filters and depth * filters < _TRANSPOSED
     sums: list[Array] = []
 
-    def work(shares: list[_Share]) -> None:
+    def work(shares: list[Share]) -> None:
         total = term = np.empty(
             (groups, depth, filters) if transposed else (groups, filters, depth), gw.dtype
         )
@@ -585,7 +516,7 @@ def _weigh(
                         np.add(total, term, out=total)
         sums.append(total.swapaxes(1, 2) if transposed else total)
 
-    in_shares(work, _shares(g.shape, gw.itemsize, threads))
+    in_shares(work, shares_of(g.shape, gw.itemsize, threads))
     gw[...] = sum(sums[1:], sums[0]).reshape(gw.shape)
 
 
@@ -606,61 +537,6 @@ def _weigh_bands(g: Array, x: Array, gw: Array, plan: Layout, stride: int, befor
     in_shares(work, plan.pieces, plan.threads)
     total = sum(sums[1:], sums[0]).reshape(groups, filters, kernel[0], channels, *kernel[1:])
     gw[...] = total.swapaxes(2, 3)
-
-
-class _Share(NamedTuple):
-    """Some of the outputs: a few images, or a few rows of one."""
-
-    images: slice
-    first: int  # row of the outputs, on the first spatial axis
-    last: int
-
-    def of(self, y: Array) -> Array:
-        return y[self.images, :, :, self.first : self.last]
-
-
-def _shares(shape: Ints, itemsize: int, threads: int) -> list[_Share]:
-    """Cut up outputs of a ``shape``, ``(N, groups, filters, *out)``.
-
-    There are as many shares as threads, or more where a single image's outputs are many.
-    """
-    images, _, _, rows, *_ = shape
-    size = math.prod(shape[1:]) * itemsize
-    if size > 2 * _OUTPUT_BYTES:
-        several = -(-size // _OUTPUT_BYTES)
-        return [
-            _Share(slice(n, n + 1), part.start, part.stop)
-            for n in range(images)
-            for part in _parts(rows, several)
-        ]
-    if images >= threads:
-        return [_Share(part, 0, rows) for part in _parts(images, threads)]
-    return [_Share(slice(0, images), part.start, part.stop) for part in _parts(rows, threads)]
-
-
-def _parts(count: int, parts: int) -> list[slice]:
-    """Cut up so many things into about equal parts, none of them empty."""
-    bounds = [count * i // parts for i in range(parts + 1)]
-    return [slice(i, j) for i, j in pairwise(bounds) if i < j]
-
-
-def _few(shape: Ints, columns: int) -> bool:
-    """Whether outputs of a ``shape``, ``(N, groups, filters, *out)``, are so few that sharing out
-    the filters is best: each thread then reads its part of the weight only, but lays out all
-    columns, which cost so many times as much as the weight."""
-    images, _, filters, *out = shape
-    return images * math.prod(out) * columns < filters
-
-
-def _multiplications(shape: Ints, depth: int) -> int:
-    """What it costs to compute outputs of a ``shape``, ``(N, groups, filters, *out)``, columns
-    included, each of which is a sum over ``depth`` products."""
-    return math.prod(shape) // shape[2] * (shape[2] + _COLUMN_COST) * depth
-
-
-def _threads_for(work: int) -> int:
-    """Threads that are worth waking for so much work, in multiplications."""
-    return thread_count() if work >= _SHARED else 1
 
 
 def _is_pointwise(x: Array, w: Array, y: _Results, stride: Ints, before: Ints) -> bool:
@@ -744,11 +620,11 @@ def _scatter_bands(
     groups, _, channels, *kernel = w.shape
     g, gx = _by_group(g, groups), _by_group(gx, groups)
     axes = axes_of(gx.shape[3:], g.shape[3:], kernel, stride, before, dilation)
-    threads = _threads_for(_multiplications(g.shape, channels * math.prod(kernel)))
+    threads = threads_for(multiplications(g.shape, channels * math.prod(kernel)))
     gx[...] = 0
     in_threads(
         lambda some: scatter_by_bands(g[some], w, gx[some], axes, before[0]),
-        _parts(len(g), threads),
+        parts_of(len(g), threads),
     )
 
 
@@ -764,7 +640,7 @@ def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation
     depth = math.prod(kernel)
     matrix = np.ascontiguousarray(w.reshape(groups, filters, -1), gx.dtype).swapaxes(1, 2)
     axes = axes_of(gx.shape[3:], g.shape[3:], kernel, stride, before, dilation)
-    threads = _threads_for(_multiplications(g.shape, channels * depth))
+    threads = threads_for(multiplications(g.shape, channels * depth))
     by_image = len(g) >= threads
 
     def work(some: slice) -> None:
@@ -782,7 +658,7 @@ def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation
                 np.matmul(taps, cotangent[..., at], out=cols.reshape(groups, taps.shape[1], -1))
             rows.unload(part[images])
 
-    in_threads(work, _parts(len(g) if by_image else channels, threads))
+    in_threads(work, parts_of(len(g) if by_image else channels, threads))
 
 
 class _Residue(NamedTuple):

@@ -43,7 +43,7 @@ from autograd.kernels._numba._micro import (
 )
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import thread_count
-from autograd.kernels.convolution import conv_output_shape
+from autograd.kernels._windows import conv_output_shape
 
 __all__ = ["conv", "conv_input_grad", "conv_weight_grad"]
 

@@ -18,6 +18,8 @@ import autograd.kernels.convolution as kernels
 from autograd.kernels import (
     _bands,
     _rows,
+    _shares,
+    _tiles,
     col2im,
     conv,
     conv_input_grad,
@@ -164,8 +166,8 @@ def test_however_the_work_is_cut_up(
     arrays = geometry.arrays()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SETTINGS, "threads", threads)
-        patch.setattr(kernels, "_SHARED", 0)
-        patch.setattr(kernels, "_few", lambda *_: few)
+        patch.setattr(_shares, "_SHARED", 0)
+        patch.setattr(kernels, "few_outputs", lambda *_: few)
         patch.setattr(_rows, "_COLUMN_BYTES", 1)
         patch.setattr(_rows, "_MIN_COLUMNS", columns)
         patch.setattr(kernels, "_MIN_POINTWISE", 4)
@@ -182,6 +184,68 @@ def test_however_the_work_is_cut_up(
     assert_all_close(actual, by_definition(geometry, *arrays))
 
 
+@st.composite
+def tilings(draw: st.DrawFn) -> Geometry:
+    """Windows that do not overlap, with and without cells between them and at the end."""
+    n = draw(st.integers(1, 3))
+
+    def per_axis(low: int, high: int) -> tuple[int, ...]:
+        return tuple(draw(st.integers(low, high)) for _ in range(n))
+
+    kernel, dilation, out = per_axis(1, 3), per_axis(1, 2), per_axis(1, 3)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    stride = tuple(r + gap for r, gap in zip(reach, per_axis(0, 2), strict=True))
+    spatial = tuple(
+        (o - 1) * s + r + draw(st.integers(0, s - 1))
+        for o, s, r in zip(out, stride, reach, strict=True)
+    )
+    images, groups, channels, filters = (draw(st.integers(i, 3)) for i in (0, 1, 1, 1))
+    padding = ((0, 0),) * n
+    return Geometry(images, groups, channels, filters, spatial, kernel, stride, padding, dilation)
+
+
+@given(tilings(), st.integers(1, 3), st.sampled_from([1, 300, 1 << 20]), st.booleans())
+def test_windows_that_do_not_overlap(
+    geometry: Geometry, threads: int, columns: int, finite: bool
+) -> None:
+    x, w, g = geometry.arrays()
+    bias = np.arange(float(len(w)))
+    if not finite and x.size:
+        x.flat[x.size // 2] = np.inf
+        g.flat[g.size // 2] = np.nan
+    served = []
+
+    def serves(*what: Any) -> bool:
+        served.append(_serves(*what))
+        return served[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "threads", threads)
+        patch.setattr(_shares, "_SHARED", 0)
+        patch.setattr(_tiles, "_COLUMN_BYTES", columns)
+        patch.setattr(_tiles, "_MIN_WINDOWS", 1)
+        patch.setattr(_tiles, "serves", serves)
+        actual = all_three(geometry, x, w, g)
+        biased = conv(x, w, *geometry.window, geometry.groups, bias)
+    assert all(served) == (max(geometry.stride) > 1)
+    with np.errstate(invalid="ignore"):
+        assert_all_close(actual, by_definition(geometry, x, w, g))
+        expected = actual[0] + bias.reshape(-1, *[1] * len(geometry.spatial))
+    np.testing.assert_allclose(biased, expected)
+
+
+_serves = _tiles.serves
+
+
+def test_windows_that_overlap_or_see_padding_are_no_tiles() -> None:
+    out, plain = (8, 8), ((0, 0), (0, 0))
+    assert _serves(out, (2, 3), (2, 3), plain, (1, 1))
+    assert not _serves(out, (2, 3), (2, 2), plain, (1, 1))
+    assert not _serves(out, (2, 2), (2, 2), plain, (1, 2))
+    assert not _serves(out, (2, 2), (2, 2), ((0, 1), (0, 0)), (1, 1))
+    assert not _serves((7, 9), (2, 2), (2, 2), plain, (1, 1))
+
+
 @given(geometries(), st.integers(1, 3))
 @pytest.mark.parametrize("scatter", [True, False], ids=["scatter", "gather"])
 @pytest.mark.parametrize("together", [True, False], ids=["together", "by residue"])
@@ -192,7 +256,7 @@ def test_every_form_of_the_input_gradient(
     w[:, :, ...] += 1  # so that no tap is nearly 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SETTINGS, "threads", threads)
-        patch.setattr(kernels, "_SHARED", 0)
+        patch.setattr(_shares, "_SHARED", 0)
         patch.setattr(kernels, "_prefers_scatter", lambda *_: scatter and g.size > 0)
         patch.setattr(kernels, "_prefers_together", lambda *_: together)
         patch.setattr(_bands, "_MIN_WIDTH", 1)
