@@ -48,7 +48,7 @@ _MIN_WIDTH = 200
 _TAPS_PER_FILTER = 4
 _MOST_WEIGHTS = 1 << 12
 # What is worked on at once is about this large: Python is left behind, caches are not.
-_PIECE_BYTES = 1 << 21
+_PIECE_BYTES = 1 << 22
 # Rows of windows that are worked on at once, at least, per tap along the first axis.
 _MIN_ROWS = 2
 # For the gradient of an input, products must have so many rows, and there must be as many filters
