@@ -15,6 +15,7 @@ from autograd.kernels._windows import Array, Ints
 __all__ = [
     "COLUMN_COST",
     "Share",
+    "by_group",
     "few_outputs",
     "multiplications",
     "parts_of",
@@ -29,6 +30,11 @@ COLUMN_COST = 16
 # Outputs are computed in pieces of about this many bytes, before the padding between them is left
 # out.
 _OUTPUT_BYTES = 1 << 22
+
+
+def by_group(x: Array, groups: int) -> Array:
+    """``(N, groups * channels, ...)`` as ``(N, groups, channels, ...)``."""
+    return x.reshape(len(x), groups, x.shape[1] // groups, *x.shape[2:])
 
 
 class Share(NamedTuple):

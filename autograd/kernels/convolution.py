@@ -9,32 +9,26 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from autograd.kernels import _tiles, winograd
-from autograd.kernels._bands import (
-    Bands,
-    Layout,
-    Piece,
-    bands_pay,
-    layout,
-    scatter_by_bands,
-    scattered_bands_pay,
-)
+from autograd.kernels._bands import Bands, Layout, Piece, bands_pay, layout
+from autograd.kernels._residues import Residue, fills, residues, taps_together
 from autograd.kernels._rows import axes_of, batches
+from autograd.kernels._scatter import prefers_bands, prefers_scatter, scatter, scatter_in_bands
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._shares import (
     COLUMN_COST,
     Share,
+    by_group,
     few_outputs,
     multiplications,
     parts_of,
     shares_of,
     threads_for,
 )
-from autograd.kernels._threads import hold_back_blas, in_shares, in_threads, thread_count
+from autograd.kernels._threads import hold_back_blas, in_shares, in_threads
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import (
     Array,
@@ -96,7 +90,7 @@ def conv(
     y = np.empty((x.shape[0], weight.shape[0], *out), dtype)
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     if _tiles.serves(out, w.shape[3:], stride, padding, dilation):
-        _tiles.correlate(_by_group(x, groups), w, _by_group(y, groups), stride, dilation, bias)
+        _tiles.correlate(by_group(x, groups), w, by_group(y, groups), stride, dilation, bias)
         return y
     before = [b for b, _ in padding]
     if _serves_winograd(x, w, y, stride, dilation) and _by_winograd(x, w, y, before, bias):
@@ -134,10 +128,10 @@ def conv_input_grad(
     gx = np.empty((g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight))
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     if _tiles.serves(g.shape[2:], w.shape[3:], stride, padding, dilation):
-        _tiles.scatter(_by_group(g, groups), w, _by_group(gx, groups), stride, dilation)
+        _tiles.scatter(by_group(g, groups), w, by_group(gx, groups), stride, dilation)
         return gx
     before = [b for b, _ in padding]
-    by_bands = _prefers_bands(g, w, stride, dilation)
+    by_bands = prefers_bands(g, w, stride, dilation)
     if (
         not (by_bands and SETTINGS.convolution == "auto")
         and _serves_winograd(g, w.swapaxes(1, 2), gx, stride, dilation)
@@ -145,16 +139,16 @@ def conv_input_grad(
     ):
         return gx
     if by_bands:
-        _scatter_bands(g, w, gx, stride, before, dilation)
+        scatter_in_bands(g, w, gx, stride, before, dilation)
         return gx
-    if _prefers_scatter(g, w, stride, dilation):
-        _scatter(g, w, gx, stride, before, dilation)
+    if prefers_scatter(g, w, stride, dilation):
+        scatter(g, w, gx, stride, before, dilation)
         return gx
     # All cells whose padded index leaves the same remainder modulo the stride are reached by the
     # same taps, and their cotangent is an ordinary stride-1 correlation of g with those taps
     # reversed: nothing to scatter, and no product with the zeros of a stretched-out g.
     axes = [
-        _residues(k, s, b, d)
+        residues(k, s, b, d)
         for k, s, b, d in zip(weight.shape[2:], stride, before, dilation, strict=True)
     ]
     if _prefers_together(g, w, stride, dilation):
@@ -209,27 +203,27 @@ def conv_weight_grad(
             return w.reshape(groups * filters, channels, *kernel)
     if not (g.size and x.size and depth):
         return np.zeros((groups * filters, channels, *kernel), dtype)
-    by_group, cells = _by_group(g, groups), _by_group(x, groups)
+    cotangents, cells = by_group(g, groups), by_group(x, groups)
     if _tiles.serves(g.shape[2:], kernel, stride, padding, dilation):
-        _tiles.weigh(by_group, cells, w, stride, dilation)
+        _tiles.weigh(cotangents, cells, w, stride, dilation)
         return w.reshape(groups * filters, channels, *kernel)
-    threads = threads_for(multiplications(by_group.shape, depth))
+    threads = threads_for(multiplications(cotangents.shape, depth))
     bands = layout(
         len(x), w.shape, x.shape[2:], g.shape[2:], stride, before, dilation, w.itemsize, threads
     )
 
     def work(some: slice) -> None:
-        _weigh(by_group[:, :, some], cells, w[:, some], stride, before, dilation, 1)
+        _weigh(cotangents[:, :, some], cells, w[:, some], stride, before, dilation, 1)
 
     # Positions that belong to no window have cotangent 0. That is exact, unless they meet an inf or
     # a nan, which is found out below.
     with np.errstate(invalid="ignore"):
         if bands is not None:
-            _weigh_bands(by_group, cells, w, bands, stride[0], before[0])
-        elif threads > 1 and few_outputs(by_group.shape, 2):
+            _weigh_bands(cotangents, cells, w, bands, stride[0], before[0])
+        elif threads > 1 and few_outputs(cotangents.shape, 2):
             in_threads(work, parts_of(filters, threads))
         else:
-            _weigh(by_group, cells, w, stride, before, dilation, threads)
+            _weigh(cotangents, cells, w, stride, before, dilation, threads)
     if dtype.kind in "fc" and not np.isfinite(w).all():
         return _weight_grad_by_tap(g, x, kernel, stride, padding, dilation, groups)
     return w.reshape(groups * filters, channels, *kernel)
@@ -258,7 +252,7 @@ class _Results:
     @classmethod
     def all_of(cls, y: Array, groups: int) -> _Results:
         """All of ``y``, ``(N, groups * filters, *out)``."""
-        return cls([(_by_group(y, groups), [0] * (y.ndim - 2))], y.shape[2:])
+        return cls([(by_group(y, groups), [0] * (y.ndim - 2))], y.shape[2:])
 
     def of(self, filters: slice) -> _Results:
         """Those of some filters, where all go to one array."""
@@ -293,11 +287,6 @@ class _Results:
             view[...] = values
 
 
-def _by_group(x: Array, groups: int) -> Array:
-    """``(N, groups * channels, ...)`` as ``(N, groups, channels, ...)``."""
-    return x.reshape(len(x), groups, x.shape[1] // groups, *x.shape[2:])
-
-
 def _correlate(
     x: Array,
     w: Array,
@@ -320,7 +309,7 @@ def _correlate(
     if w.size == 0:
         y.fill(0 if bias is None else bias)
         return
-    x = _by_group(x, groups)
+    x = by_group(x, groups)
     out = y.shape[3:]
     threads = threads_for(multiplications(y.shape, w[0, 0].size))
     bands = layout(len(x), w.shape, x.shape[3:], out, stride, before, dilation, w.itemsize, threads)
@@ -420,26 +409,26 @@ def _correlate_together(
     g: Array,
     w: Array,
     gx: Array,
-    axes: list[list[_Residue]],
+    axes: list[list[Residue]],
     stride: Ints,
     before: Ints,
     dilation: Ints,
 ) -> None:
     """Write into ``gx`` the input gradient, as one correlation with the kernels of all residues.
 
-    ``g``, ``w`` and ``gx`` are as for `_scatter`. Window ``q`` gives the cells whose padded index
+    ``g``, ``w`` and ``gx`` are as for `scatter`. Window ``q`` gives the cells whose padded index
     is ``q * stride`` and those up to the next one; taps that a residue does not have are 0.
     """
     groups, filters, channels, *kernel = w.shape
     begin = [b // s for b, s in zip(before, stride, strict=True)]
-    taps = _taps_together(kernel, stride, dilation)
+    taps = taps_together(kernel, stride, dilation)
     kernels = np.zeros((groups, *stride, channels, filters, *taps), w.dtype)
     for tap in np.ndindex(*kernel):
         steps = [divmod(t * d, s) for t, d, s in zip(tap, dilation, stride, strict=True)]
         place = [n - 1 - q for n, (q, _) in zip(taps, steps, strict=True)]
         at: Index = (slice(None), *(r for _, r in steps), slice(None), slice(None), *place)
         kernels[at] = w[(..., *tap)].swapaxes(1, 2)
-    cells = _by_group(gx, groups)
+    cells = by_group(gx, groups)
     views = [
         (
             cells[trailing(slice(r.first, None, s) for r, s in zip(parts, stride, strict=True))],
@@ -457,16 +446,6 @@ def _correlate_together(
     _correlate(g, kernels, _Results(views, out), ones, starts, ones)
 
 
-def _taps_together(kernel: Ints, stride: Ints, dilation: Ints) -> list[int]:
-    return [(k - 1) * d // s + 1 for k, s, d in zip(kernel, stride, dilation, strict=True)]
-
-
-def _fills(kernel: Ints, stride: Ints, dilation: Ints) -> bool:
-    """Whether all residues have the same taps."""
-    taps = _taps_together(kernel, stride, dilation)
-    return math.prod(taps) * math.prod(stride) == math.prod(kernel)
-
-
 def _prefers_together(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
     """Whether to correlate with the kernels of all residues at once: there are more products then,
     but columns are laid out only once."""
@@ -474,13 +453,13 @@ def _prefers_together(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
     cells = math.prod(stride)
     if cells == 1 or not g.size or not w.size:
         return False
-    every = math.prod(_taps_together(kernel, stride, dilation))
+    every = math.prod(taps_together(kernel, stride, dilation))
     products = math.prod(kernel) * (channels + COLUMN_COST)
     if every * (cells * channels + COLUMN_COST) > products:
         return False
     # A tap that is not there must not meet an inf or a nan.
     with np.errstate(over="ignore", invalid="ignore"):
-        return _fills(kernel, stride, dilation) or bool(np.isfinite(g.sum()))
+        return fills(kernel, stride, dilation) or bool(np.isfinite(g.sum()))
 
 
 def _weigh(
@@ -590,107 +569,6 @@ def _blocks(groups: int, channels: int, filters: int) -> Iterator[tuple[slice, s
             slice(i * channels, (i + 1) * channels),
             slice(i * filters, (i + 1) * filters),
         )
-
-
-def _prefers_scatter(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
-    """Whether columns of ``g`` cost too much: there are many filters to few channels, or to so few
-    windows that reversing the kernels would take as long."""
-    _, filters, channels, *kernel = w.shape
-    if math.prod(kernel) == 1 or not g.size or not w.size:
-        return False
-    strided = max(stride) > 1 and not _fills(kernel, stride, dilation)
-    many = filters > 2 * channels or (strided and filters == 2 * channels)
-    few = len(g) * math.prod(g.shape[2:]) < 4 * filters
-    return (many or few) and bool(np.isfinite(w).all())
-
-
-def _prefers_bands(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
-    """Whether the input gradient is best added up by bands of rows."""
-    return (
-        len(g) >= thread_count()
-        and scattered_bands_pay(len(g), w.shape, g.shape[2:], stride, dilation)
-        and bool(np.isfinite(w).all())
-    )
-
-
-def _scatter_bands(
-    g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation: Ints
-) -> None:
-    """`_scatter` by bands of rows."""
-    groups, _, channels, *kernel = w.shape
-    g, gx = _by_group(g, groups), _by_group(gx, groups)
-    axes = axes_of(gx.shape[3:], g.shape[3:], kernel, stride, before, dilation)
-    threads = threads_for(multiplications(g.shape, channels * math.prod(kernel)))
-    gx[...] = 0
-    in_threads(
-        lambda some: scatter_by_bands(g[some], w, gx[some], axes, before[0]),
-        parts_of(len(g), threads),
-    )
-
-
-def _scatter(g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation: Ints) -> None:
-    """Write into ``gx`` the input gradient, by adding up columns as `col2im` does.
-
-    ``g`` is ``(N, groups * filters, *out)``, ``w`` ``(groups, filters, channels, *kernel)``, and
-    ``gx`` ``(N, groups * channels, *spatial)``. ``w`` must be finite: positions that belong to no
-    window have cotangent 0, and their products with it must be 0 too.
-    """
-    groups, filters, channels, *kernel = w.shape
-    g, gx = _by_group(g, groups), _by_group(gx, groups)
-    depth = math.prod(kernel)
-    matrix = np.ascontiguousarray(w.reshape(groups, filters, -1), gx.dtype).swapaxes(1, 2)
-    axes = axes_of(gx.shape[3:], g.shape[3:], kernel, stride, before, dilation)
-    threads = threads_for(multiplications(g.shape, channels * depth))
-    by_image = len(g) >= threads
-
-    def work(some: slice) -> None:
-        cotangents, part, taps = (
-            g,
-            gx[:, :, some],
-            matrix[:, some.start * depth : some.stop * depth],
-        )
-        if by_image:
-            cotangents, part, taps = g[some], gx[some], matrix
-        part[...] = 0
-        for images, rows in batches(len(part), part.shape[1:3], axes, gx.dtype, added=True):
-            cotangent = rows.spread(cotangents[images])
-            for at, cols in rows.scatter():
-                np.matmul(taps, cotangent[..., at], out=cols.reshape(groups, taps.shape[1], -1))
-            rows.unload(part[images])
-
-    in_threads(work, parts_of(len(g) if by_image else channels, threads))
-
-
-class _Residue(NamedTuple):
-    """Cells of one axis that share a remainder modulo the stride, and what correlation they are."""
-
-    first: int  # the first of these cells
-    window: int  # the window that has it as its first one
-    taps: slice  # the taps that reach them, last tap first
-    before: int
-    dilation: int
-
-
-def _residues(kernel: int, stride: int, before: int, dilation: int) -> list[_Residue]:
-    """Split one axis of the input by ``(cell + before) % stride``; see `conv_input_grad`.
-
-    Cell ``i`` with ``i + before = q * stride + r`` meets tap ``t`` in window
-    ``q - t * dilation // stride``, provided ``t * dilation % stride == r``.
-    """
-    common = math.gcd(stride, dilation)
-    apart = stride // common
-    residues = []
-    for r in range(stride):
-        first = (r - before) % stride
-        q = (first + before - r) // stride
-        taps = [t for t in range(kernel) if t * dilation % stride == r]
-        if taps:
-            reach = taps[-1] * dilation // stride
-            backwards = slice(taps[-1], None, -apart)
-            residues.append(_Residue(first, q, backwards, reach - q, dilation // common))
-        else:
-            residues.append(_Residue(first, q, slice(0, 0), 0, 1))
-    return residues
 
 
 def _weight_grad_by_tap(

@@ -18,6 +18,7 @@ import autograd.kernels.convolution as kernels
 from autograd.kernels import (
     _bands,
     _rows,
+    _scatter,
     _shares,
     _tiles,
     col2im,
@@ -257,7 +258,7 @@ def test_every_form_of_the_input_gradient(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SETTINGS, "threads", threads)
         patch.setattr(_shares, "_SHARED", 0)
-        patch.setattr(kernels, "_prefers_scatter", lambda *_: scatter and g.size > 0)
+        patch.setattr(kernels, "prefers_scatter", lambda *_: scatter and g.size > 0)
         patch.setattr(kernels, "_prefers_together", lambda *_: together)
         patch.setattr(_bands, "_MIN_WIDTH", 1)
         patch.setattr(_bands, "_TAPS_PER_FILTER", 0)
@@ -515,20 +516,20 @@ def test_who_goes_by_scattered_bands(
     filters: int, reached: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    scatter = kernels.scatter_by_bands
+    scatter = _scatter.scatter_by_bands
 
     def spy(*args: Any) -> None:
         calls.append(args)
         scatter(*args)
 
-    monkeypatch.setattr(kernels, "scatter_by_bands", spy)
+    monkeypatch.setattr(_scatter, "scatter_by_bands", spy)
     monkeypatch.setattr(SETTINGS, "may_compile", False)
     rng = np.random.default_rng(0)
     g, w = rng.standard_normal((64, filters, 8, 8)), rng.standard_normal((filters, 10, 5, 5))
     arguments = ((12, 12), (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
     gx = conv_input_grad(g, w, *arguments)
     assert bool(calls) == reached
-    monkeypatch.setattr(kernels, "_prefers_bands", lambda *_: False)
+    monkeypatch.setattr(kernels, "prefers_bands", lambda *_: False)
     np.testing.assert_allclose(gx, conv_input_grad(g, w, *arguments), atol=1e-12)
 
 
