@@ -89,7 +89,7 @@ def conv(
     dtype = np.result_type(x, weight) if bias is None else np.result_type(x, weight, bias)
     y = np.empty((x.shape[0], weight.shape[0], *out), dtype)
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
-    if _tiles.serves(out, w.shape[3:], stride, padding, dilation):
+    if w.size and _tiles.serves(out, w.shape[3:], stride, padding, dilation):
         _tiles.correlate(by_group(x, groups), w, by_group(y, groups), stride, dilation, bias)
         return y
     before = [b for b, _ in padding]
@@ -127,7 +127,7 @@ def conv_input_grad(
     hold_back_blas()
     gx = np.empty((g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight))
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
-    if _tiles.serves(g.shape[2:], w.shape[3:], stride, padding, dilation):
+    if w.size and _tiles.serves(g.shape[2:], w.shape[3:], stride, padding, dilation):
         _tiles.scatter(by_group(g, groups), w, by_group(gx, groups), stride, dilation)
         return gx
     before = [b for b, _ in padding]

@@ -238,6 +238,21 @@ def test_windows_that_do_not_overlap(
 _serves = _tiles.serves
 
 
+@pytest.mark.parametrize("empty", ["images", "channels", "filters"])
+def test_nothing_in_windows_that_do_not_overlap(empty: str) -> None:
+    sizes = {"images": 2, "channels": 3, "filters": 4, empty: 0}
+    images, channels, filters = sizes.values()
+    x, w = np.ones((images, channels, 16, 16)), np.ones((filters, channels, 2, 2))
+    g, window = np.ones((images, filters, 8, 8)), ((2, 2), ((0, 0), (0, 0)), (1, 1))
+    bias = np.arange(float(filters))
+    y = conv(x, w, *window, 1, bias)
+    np.testing.assert_array_equal(y, np.ones(g.shape) * bias[:, None, None] + 4.0 * channels)
+    gx = conv_input_grad(g, w, (16, 16), *window, 1)
+    np.testing.assert_array_equal(gx, np.full(x.shape, float(filters)))
+    gw = conv_weight_grad(g, x, (2, 2), *window, 1)
+    np.testing.assert_array_equal(gw, np.full(w.shape, 64.0 * images))
+
+
 def test_windows_that_overlap_or_see_padding_are_no_tiles() -> None:
     out, plain = (8, 8), ((0, 0), (0, 0))
     assert _serves(out, (2, 3), (2, 3), plain, (1, 1))
