@@ -1,8 +1,8 @@
 """Convolution whose windows do not overlap: no cell of the input is in two of them.
 
 Patches of a picture, pointwise layers with a stride, and, backwards, the usual way to enlarge a
-picture. A few strided copies bring the input of an image into the order of columns, or columns into
-that of the input, where nothing has to be added up. The rest is one product for each image.
+picture. One strided copy brings the input of some images into the order of columns, or columns into
+that of the input, where nothing has to be added up. The rest is products.
 """
 
 from __future__ import annotations
@@ -81,15 +81,12 @@ class _Tiles(NamedTuple):
         )
 
     def gather(self, x: Array, rows: slice, room: _Room) -> Array:
-        """Columns ``(images, groups, channels * taps, windows)`` of some rows of windows.
-
-        In memory, the images of a column follow on one another.
-        """
+        """Columns ``(groups, channels * taps, images, windows)`` of some rows of windows."""
         images, groups, channels = x.shape[:3]
         out = (rows.stop - rows.start, *self.out[1:])
         columns = room.of(groups, channels, *self.kernel, images, *out)
         np.moveaxis(columns, -1 - len(out), 0)[...] = self.seen(x, rows)
-        return columns.reshape(groups, -1, images, math.prod(out)).transpose(2, 0, 1, 3)
+        return columns.reshape(groups, -1, images, math.prod(out))
 
     def put(self, columns: Array, x: Array, rows: slice) -> None:
         """Adjoint of `gather`: each number goes to the one cell that it was read from."""
@@ -128,7 +125,8 @@ def correlate(
         room = _Room(y.dtype)
         for images, rows in pieces:
             found = tiles.windows(y[images], rows)
-            np.matmul(matrix, tiles.gather(x[images], rows, room), out=found)
+            columns = tiles.gather(x[images], rows, room)
+            np.matmul(matrix, columns.transpose(2, 0, 1, 3), out=found)
             if bias is not None:
                 np.add(found, bias, out=found)
 
@@ -161,9 +159,9 @@ def weigh(g: Array, x: Array, gw: Array, stride: Ints, dilation: Ints) -> None:
 
     ``g`` is ``(N, groups, filters, *out)``, the others are as for `correlate`.
     """
-    groups, filters, channels, *kernel = gw.shape
-    tiles = _Tiles(tuple(kernel), g.shape[3:], stride, dilation)
-    depth = channels * math.prod(kernel)
+    groups, filters = gw.shape[:2]
+    tiles = _Tiles(gw.shape[3:], g.shape[3:], stride, dilation)
+    depth = math.prod(gw.shape[2:])
     sums: list[Array] = []
 
     def work(pieces: list[_Piece]) -> None:
@@ -171,12 +169,12 @@ def weigh(g: Array, x: Array, gw: Array, stride: Ints, dilation: Ints) -> None:
         room, other = _Room(gw.dtype), _Room(gw.dtype)
         for images, rows in pieces:
             # The windows of all images are summed over in one product.
-            columns = tiles.gather(x[images], rows, room).transpose(1, 2, 0, 3)
+            columns = tiles.gather(x[images], rows, room).reshape(groups, depth, -1)
             part = tiles.windows(g[images], rows)
             cotangent = other.of(groups, filters, len(part), part.shape[3])
             cotangent[...] = part.transpose(1, 2, 0, 3)
-            columns = columns.reshape(groups, depth, -1).swapaxes(1, 2)
-            np.add(total, np.matmul(cotangent.reshape(groups, filters, -1), columns), out=total)
+            cotangent = cotangent.reshape(groups, filters, -1)
+            np.add(total, np.matmul(cotangent, columns.swapaxes(1, 2)), out=total)
         sums.append(total)
 
     _in_pieces(work, g, depth)

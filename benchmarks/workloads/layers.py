@@ -44,6 +44,7 @@ NETWORKS = {
 }
 OTHERS = (
     ("pointwise", Convolution(8, 256, 64, 1, 56)),
+    ("patches", Convolution(8, 3, 96, 16, 224, 16)),
     ("dilated", Convolution(8, 64, 64, 3, 56, padding=2, dilation=2)),
     ("grouped", Convolution(8, 128, 128, 3, 56, padding=1, groups=4)),
     ("grouped", Convolution(8, 128, 128, 3, 56, padding=1, groups=32)),

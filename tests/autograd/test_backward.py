@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from autograd import GraphError, Tensor, grad, no_grad, primitive, saved_tensors_hooks
 from autograd._backward import unbroadcast
-from autograd._primitive import Primitive
+from autograd._primitive import Primitive, primitives
 
 
 def leaf(*values: float, dtype: Any = np.float64) -> Tensor:
@@ -565,6 +565,15 @@ def test_saved_arrays_go_through_the_hooks() -> None:
     assert sorted(unpacked) == [0, 1]
     np.testing.assert_array_equal(x.grad.data, [30.0, 40.0])
     np.testing.assert_array_equal(w.grad.data, [10.0, 20.0])
+
+
+def test_of_which_operations_gradients_need_no_look() -> None:
+    x = leaf(1.0, 2.0)
+    for _ in range(2):
+        np.sum((x * x + x - -x) ** 3.0 @ np.maximum(x, 0.0)).backward()
+    uniform = {name for name in ("add", "multiply", "negative") if primitives[name].uniform}
+    assert uniform == {"add", "multiply", "negative"}
+    assert not any(primitives[name].uniform for name in ("power", "matmul", "maximum", "sum"))
 
 
 def test_what_comes_back_in_another_dtype_gives_gradients_of_the_leafs() -> None:

@@ -194,6 +194,7 @@ def test_a_gradient_of_another_shape_is_refused() -> None:
 def test_without_compiled_code_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def off(step: int, params: list[Tensor], optimizer: optim.Optimizer) -> None:
         if step == 2:
+            assert is_together(optimizer, len(SHAPES))
             monkeypatch.setattr(SETTINGS, "may_compile", False)
 
     params, expected = parameters(), parameters()
@@ -202,6 +203,20 @@ def test_without_compiled_code_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> No
     run(RULES["adam"], expected)
     for p, q in zip(params, expected, strict=True):
         np.testing.assert_array_equal(p.numpy(), q.numpy())
+
+
+def test_a_rule_for_all_says_what_it_lacks() -> None:
+    class Half(optim.Optimizer):
+        elementwise = True
+
+        def _update(self, p: Any, g: Any, state: Any, group: Any) -> None:
+            p *= 0.5
+
+        def _together(self, group: Any) -> tuple[str, ...]:
+            return ("sgd",)
+
+    with pytest.raises(NotImplementedError, match="Half must define _advance"):
+        run(lambda params: Half(params, {}), parameters())
 
 
 def test_few_numbers_do_not_import_numba(monkeypatch: pytest.MonkeyPatch) -> None:
