@@ -57,6 +57,15 @@ def _splat(builder: Any, value: Any, vector: Any) -> Any:
     return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), mask)
 
 
+def _again(builder: Any, condition: Any, head: Any, after: Any) -> None:
+    """Go back to the head of a loop that is not to be unrolled: its sums fill the registers."""
+    module = builder.module
+    disable = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+    mark = module.add_metadata([ir.MetaDataString(module, head.name), disable])
+    mark.operands = (mark, disable)  # a loop's mark begins with itself
+    builder.cbranch(condition, head, after).set_metadata("llvm.loop", mark)
+
+
 def _tile(count: int) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         (a, a0, a_row, a_step, rows, b, b0, b1, offsets, offset, depth,
@@ -133,7 +142,7 @@ def _tile(count: int) -> Any:
         for total, first, end in zip(sums, begin, ends, strict=True):
             total.add_incoming(first, before)
             total.add_incoming(end, head)
-        builder.cbranch(builder.icmp_signed("<", following, depth), head, after)
+        _again(builder, builder.icmp_signed("<", following, depth), head, after)
         builder.position_at_end(after)
         results = []
         for first, end in zip(begin, ends, strict=True):
@@ -248,7 +257,7 @@ def _dots(count_rows: int, count_columns: int) -> Any:
         for total, end in zip(sums, ends, strict=True):
             total.add_incoming(zero, before)
             total.add_incoming(end, head)
-        builder.cbranch(builder.icmp_signed("<", following, count), head, after)
+        _again(builder, builder.icmp_signed("<", following, count), head, after)
         builder.position_at_end(after)
         results = []
         for end in ends:
@@ -367,7 +376,7 @@ def _strip(count: int) -> Any:
         for total, end in zip(sums, ends, strict=True):
             total.add_incoming(first, before)
             total.add_incoming(end, head)
-        builder.cbranch(builder.icmp_signed("<", following, depth), head, after)
+        _again(builder, builder.icmp_signed("<", following, depth), head, after)
         builder.position_at_end(after)
 
         scratch = cgutils.alloca_once(builder, vector)
