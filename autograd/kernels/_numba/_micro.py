@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 
 __all__ = [
     "VECTOR_BYTES",
+    "by_itself",
     "copied",
     "every_other",
     "spread",
@@ -55,6 +56,20 @@ def _splat(builder: Any, value: Any, vector: Any) -> Any:
     )
     mask = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
     return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), mask)
+
+
+@intrinsic
+def by_itself(typingctx):
+    """Keep the function it is in from being merged into those that call it.
+
+    Its loops then have all registers; in a large function most of what they need is in memory.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
 
 
 def _again(builder: Any, condition: Any, head: Any, after: Any) -> None:

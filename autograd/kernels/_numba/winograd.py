@@ -16,16 +16,21 @@ from numba import types
 
 from autograd.kernels._numba import compiled, parallel, prange
 from autograd.kernels._numba._calls import Compiled, call
-from autograd.kernels._numba._micro import Lane, mapped, tile4, tile6, turn8
+from autograd.kernels._numba._micro import Lane, by_itself, mapped, tile4, tile6, turn8
 from autograd.kernels._threads import thread_count
 
 __all__ = ["correlate", "pays", "weight_grad"]
 
-# Bytes of transformed cells and outputs that a core works on at a time, and the fewest tiles.
-_TILE_BYTES = 1 << 18
-_LEAST_TILES, _LEAST_TILES_GRAD = 24, 48
+# Bytes of transformed cells and outputs that a core works on at a time.
+_TILE_BYTES = 1 << 19
+# The fewest tiles at a time, forward and for the gradient of the weight; the second number is for
+# transformed kernels of more than so many bytes, which come from beyond the caches each time.
+_LEAST_TILES = (24, 48), (48, 144)
+_FAR_BYTES = 1 << 24
 # Bytes of the cells of one group of tiles.
 _CELL_BYTES = 1 << 16
+# Columns of a matrix product that are computed at a time: two vectors.
+_PANEL = 16
 
 _PLAN = np.dtype(
     [
@@ -36,7 +41,8 @@ _PLAN = np.dtype(
             "rows", "columns",  # tiles of an image
             "group", "parts",  # tiles that are cut out together; such groups in a row of tiles
             "most",  # tiles that are worked on at a time
-            "pitch_c", "pitch_o",  # from cell to cell, an odd number of cache lines
+            "pitch_c", "pitch_o",  # from cell to cell of inputs, and of outputs
+            "panels",  # of sixteen filters, in which transformed kernels lie
         )
     ]
 )  # fmt: skip
@@ -44,17 +50,19 @@ _PLAN = np.dtype(
 
 def _plan(
     images: int, groups: int, channels: int, filters: int, spatial: tuple[int, int],
-    out: tuple[int, int], before: tuple[int, int], least: int,
+    out: tuple[int, int], before: tuple[int, int], for_grad: bool,
 ) -> Any:  # fmt: skip
     rows, columns = -(-out[0] // 4), -(-out[1] // 4)
     pitch_c, pitch_o = _pitch(groups * channels), _pitch(groups * filters)
     cells = max(2, (_CELL_BYTES // (24 * max(pitch_c, pitch_o)) - 2) // 8 * 2)
     group = min(columns, cells)
     parts = -(-columns // group)
+    far = 144 * groups * channels * filters * (2 if for_grad else 1) > _FAR_BYTES
+    least = _LEAST_TILES[for_grad][far]
     most = max(_TILE_BYTES // (144 * (pitch_c + pitch_o)), least, group)
     numbers = (
         images, groups, channels, filters, *spatial, *out, *before, rows, columns, group, parts,
-        most, pitch_c, pitch_o,
+        most, pitch_c, pitch_o, -(-groups * filters // _PANEL),
     )  # fmt: skip
     return np.array([numbers], _PLAN)
 
@@ -95,9 +103,9 @@ def correlate(
         Outputs, ``(N, O, *out)``.
     """
     channels, filters = x.shape[1] // groups, start.size // groups
-    plan = _plan(len(x), groups, channels, filters, x.shape[2:], out, before, _LEAST_TILES)
+    plan = _plan(len(x), groups, channels, filters, x.shape[2:], out, before, False)
     pitch = int(plan["pitch_o"][0])
-    kernels = np.empty(36 * channels * pitch + 16, np.float32)
+    kernels = np.empty(36 * channels * _PANEL * int(plan["panels"][0]), np.float32)
     threads = thread_count()
     _transform_weight(
         _weight_share.address(x.dtype, _weight_kinds), weight.reshape(-1), kernels, plan, adjoint,
@@ -117,9 +125,7 @@ def correlate(
 def weight_grad(g: Any, x: Any, before: tuple[int, int], groups: int) -> Any:
     """Gradient of :func:`correlate` with respect to its weight; None where it is not finite."""
     channels, filters = x.shape[1] // groups, g.shape[1] // groups
-    plan = _plan(
-        len(x), groups, channels, filters, x.shape[2:], g.shape[2:], before, _LEAST_TILES_GRAD
-    )
+    plan = _plan(len(x), groups, channels, filters, x.shape[2:], g.shape[2:], before, True)
     pitch = int(plan["pitch_o"][0])
     threads = thread_count()
     by_channels = groups == 1 and channels >= 32 * threads
@@ -221,23 +227,27 @@ def _sums_kinds(number: Any) -> tuple[Any, ...]:
 
 
 @compiled
+def _apart(size):
+    """How far to put blocks of that size apart: an odd number of cache lines.
+
+    What lies at the same place of each block would otherwise share a few sets of the cache.
+    """
+    return (-(-size // 16) | 1) * 16
+
+
+@compiled
 def _cut_out(x, base, plane, height, width, top, left, rows, columns, channels, pitch, cells):
     """Copy cells with the channels innermost; 0 outside the image. Room for 8 more is needed."""
+    by_itself()
     wide = columns + 8
     whole = channels // 8 * 8
-    for i in range(rows):
-        h = top + i
-        to = i * wide * pitch
-        if h < 0 or h >= height:
-            for k in range(columns * pitch):
-                cells[to + k] = 0
-            continue
-        row = base + h * width + left
-        low, high = min(max(-left, 0), columns), min(max(width - left, 0), columns)
-        for j in range(0, columns, 8):
-            if j >= high or j + 8 <= low:
-                continue
-            for c in range(0, whole, 8):
+    low, high = min(max(-left, 0), columns), min(max(width - left, 0), columns)
+    # Some channels after the others: their lines of the image stay in the first-level cache.
+    for c in range(0, whole, 8):
+        for i in range(max(-top, 0), min(rows, height - top)):
+            to = i * wide * pitch
+            row = base + (top + i) * width + left
+            for j in range(low // 8 * 8, high, 8):
                 at = row + c * plane + j
                 if at >= 0 and at + 7 * plane + 8 <= x.size:
                     turn8(x, at, plane, cells, to + j * pitch + c, pitch)
@@ -245,18 +255,26 @@ def _cut_out(x, base, plane, height, width, top, left, rows, columns, channels, 
                     for k in range(8):
                         for w in range(max(j, low), min(j + 8, high)):
                             cells[to + w * pitch + c + k] = x[row + (c + k) * plane + w]
-            for c in range(whole, channels):
-                for w in range(max(j, low), min(j + 8, high)):
-                    cells[to + w * pitch + c] = x[row + c * plane + w]
-        for k in range(low * pitch):
+    for i in range(max(-top, 0), min(rows, height - top)):
+        to = i * wide * pitch
+        row = base + (top + i) * width + left
+        for c in range(whole, channels):
+            for w in range(low, high):
+                cells[to + w * pitch + c] = x[row + c * plane + w]
+    for i in range(rows):
+        to = i * wide * pitch
+        inside = 0 <= top + i < height
+        for k in range((low if inside else columns) * pitch):
             cells[to + k] = 0
-        for k in range(high * pitch, columns * pitch):
-            cells[to + k] = 0
+        if inside:
+            for k in range(high * pitch, columns * pitch):
+                cells[to + k] = 0
 
 
 @compiled
 def _paste(lines, wide, pitch, y, base, plane, width, left, rows, columns, filters):
     """Copy outputs back to where they lie in the images, rows and columns of a few tiles."""
+    by_itself()
     whole = filters // 8 * 8
     for p in range(rows):
         source = p * wide * pitch
@@ -278,31 +296,35 @@ def _paste(lines, wide, pitch, y, base, plane, width, left, rows, columns, filte
 
 
 @compiled
-def _product(a, a0, a_row, a_step, rows, b, b0, taps, depth, c, c0, c_row, columns, zero, more):
-    """A matrix product, ``columns`` rounded up to two vectors."""
-    for j in range(0, columns, 16):
+def _product(a, a0, a_row, a_step, rows, b, b0, b_step, taps, depth, c, c0, c_row, columns, zero,
+             more):  # fmt: skip
+    """A matrix product, ``columns`` rounded up to panels; those of ``b`` are ``b_step`` apart."""
+    by_itself()
+    for j in range(0, columns, _PANEL):
+        b1 = b0 + j // _PANEL * b_step
         i = 0
         while i < rows:
             left = rows - i
             to = c0 + i * c_row + j
             if left > 8 or left == 6 or left == 5:
-                tile6(a, a0 + i * a_row, a_row, a_step, min(left, 6), b, b0 + j, b0 + j + 8, taps,
+                tile6(a, a0 + i * a_row, a_row, a_step, min(left, 6), b, b1, b1 + 8, taps,
                       0, depth, c, to, to + 8, c_row, 8, 8, zero, 0, more > 0)  # fmt: skip
                 i += 6
             else:
-                tile4(a, a0 + i * a_row, a_row, a_step, min(left, 4), b, b0 + j, b0 + j + 8, taps,
+                tile4(a, a0 + i * a_row, a_row, a_step, min(left, 4), b, b1, b1 + 8, taps,
                       0, depth, c, to, to + 8, c_row, 8, 8, zero, 0, more > 0)  # fmt: skip
                 i += 4
 
 
 @Compiled
 def _weight_share(weight, kernels, plans, adjoint, thread, threads):
-    """Transform the kernels of some channels: to ``(36, channels, filters)``."""
+    """Transform the kernels of some channels: to ``(36, panels, channels, 16 filters)``."""
     plan = plans[0]
-    channels, filters, groups, pitch = plan.channels, plan.filters, plan.groups, plan.pitch_o
-    taps = np.zeros(9 * pitch, np.float32)
-    halfway = np.empty(18 * pitch, np.float32)
-    step = channels * pitch
+    channels, filters, groups = plan.channels, plan.filters, plan.groups
+    width = _PANEL * plan.panels
+    taps = np.zeros(9 * width, np.float32)
+    halfway = np.empty(18 * width, np.float32)
+    step = channels * width
     for c in range(channels * thread // threads, channels * (thread + 1) // threads):
         for group in range(groups):
             for f in range(filters):
@@ -310,15 +332,18 @@ def _weight_share(weight, kernels, plans, adjoint, thread, threads):
                 if adjoint:
                     at = ((group * channels + c) * filters + f) * 9
                     for t in range(9):
-                        taps[t * pitch + o] = weight[at + 8 - t]
+                        taps[t * width + o] = weight[at + 8 - t]
                 else:
                     at = (o * channels + c) * 9
                     for t in range(9):
-                        taps[t * pitch + o] = weight[at + t]
+                        taps[t * width + o] = weight[at + t]
         for j in range(3):
-            _to_taps(taps, j * pitch, 3 * pitch, halfway, j * pitch, 3 * pitch, pitch)
+            _to_taps(taps, j * width, 3 * width, halfway, j * width, 3 * width, width)
         for i in range(6):
-            _to_taps(halfway, 3 * i * pitch, pitch, kernels, 6 * i * step + c * pitch, step, pitch)
+            for j in range(0, width, _PANEL):
+                _to_taps(halfway, 3 * i * width + j, width, kernels,
+                         6 * i * step + j * channels + c * _PANEL, step,
+                         np.int64(_PANEL))  # fmt: skip
 
 
 @parallel
@@ -331,6 +356,7 @@ def _transform_weight(address, weight, kernels, plans, adjoint, threads):
 @compiled
 def _transform_cells(x, n, i, part, plan, first, last, cells, halfway, tiles, t, step):
     """Transform the cells of one group of tiles, of channels from ``first`` to ``last``."""
+    by_itself()
     pitch = plan.pitch_c
     count = min(plan.group, plan.columns - part * plan.group)
     columns = 4 * count + 2
@@ -348,6 +374,24 @@ def _transform_cells(x, n, i, part, plan, first, last, cells, halfway, tiles, t,
     return count
 
 
+@compiled
+def _transform_products(products, step, first, count, wide, pitch, start, halfway, lines):
+    """Transform the products of a group of tiles to outputs; their sum."""
+    by_itself()
+    for j in range(count):
+        for k in range(6):
+            _to_outputs(products, 6 * k * step + (first + j) * pitch, step,
+                        halfway, (k * wide + 4 * j) * pitch, pitch, pitch)  # fmt: skip
+    total = np.float32(0)
+    for w in range(4 * count):
+        _to_outputs_plus(halfway, w * pitch, wide * pitch, lines, w * pitch, wide * pitch,
+                         pitch, start)  # fmt: skip
+    for p in range(4):
+        for k in range(4 * count * pitch):
+            total += lines[p * wide * pitch + k]
+    return total
+
+
 @Compiled
 def _correlate_share(x, kernels, start, y, finite, plans, thread, threads):
     """One thread's share of :func:`_correlate`: some groups of tiles."""
@@ -360,10 +404,10 @@ def _correlate_share(x, kernels, start, y, finite, plans, thread, threads):
     cells = np.zeros(6 * wide * pitch_c, np.float32)
     halfway = np.zeros(6 * wide * max(pitch_c, pitch), np.float32)
     lines = np.empty(4 * wide * pitch, np.float32)
-    step_c, step = plan.most * pitch_c, plan.most * pitch
+    step_c, step = _apart(plan.most * pitch_c), _apart(plan.most * pitch)
     tiles = np.zeros(36 * step_c, np.float32)
     products = np.zeros(36 * step, np.float32)
-    taps = np.arange(channels) * pitch
+    taps = np.arange(channels) * _PANEL
     zero = np.zeros(plan.most, np.float32)
     plane = plan.out_h * plan.out_w
     total = np.float32(0)
@@ -379,7 +423,8 @@ def _correlate_share(x, kernels, start, y, finite, plans, thread, threads):
         for k in range(36):
             for group in range(groups):
                 _product(tiles, k * step_c + group * channels, pitch_c, np.int64(1), t, kernels,
-                         k * channels * pitch + group * filters, taps, channels,
+                         (k * _PANEL * plan.panels + group * filters) * channels,
+                         _PANEL * channels, taps, channels,
                          products, k * step + group * filters, pitch,
                          filters, zero, np.int64(0))  # fmt: skip
         t = np.int64(0)
@@ -387,16 +432,8 @@ def _correlate_share(x, kernels, start, y, finite, plans, thread, threads):
             part, row = done % plan.parts, done // plan.parts
             n, i = row // plan.rows, row % plan.rows
             count = min(plan.group, plan.columns - part * plan.group)
-            for j in range(count):
-                for k in range(6):
-                    _to_outputs(products, 6 * k * step + (t + j) * pitch, step,
-                                halfway, (k * wide + 4 * j) * pitch, pitch, pitch)  # fmt: skip
-            for w in range(4 * count):
-                _to_outputs_plus(halfway, w * pitch, wide * pitch, lines, w * pitch, wide * pitch,
-                                 pitch, start)  # fmt: skip
-            for p in range(4):
-                for k in range(4 * count * pitch):
-                    total += lines[p * wide * pitch + k]
+            total += _transform_products(products, step, t, count, wide, pitch, start, halfway,
+                                         lines)  # fmt: skip
             left = 4 * part * plan.group
             base = n * groups * filters * plane + 4 * i * plan.out_w
             _paste(lines, wide, pitch, y, base, plane, plan.out_w, left,
@@ -412,6 +449,18 @@ def _correlate(address, x, kernels, start, y, finite, plans, threads):
     """Correlate on all threads; ``finite`` gets a number for each that says whether outputs are."""
     for thread in prange(threads):
         call(address, (x, kernels, start, y, finite, plans, np.int64(thread), threads))
+
+
+@compiled
+def _transform_cotangents(cells, count, pitch, halfway, products, first, step):
+    """Transform the gradients of the outputs of a group of tiles."""
+    by_itself()
+    line = (4 * count + 8) * pitch
+    _from_outputs(cells, 0, line, halfway, 0, line, 4 * count * pitch)
+    for j in range(count):
+        for k in range(6):
+            _from_outputs(halfway, k * line + 4 * j * pitch, pitch,
+                          products, 6 * k * step + (first + j) * pitch, step, pitch)  # fmt: skip
 
 
 @Compiled
@@ -430,7 +479,7 @@ def _weigh_share(g, x, sums, plans, by_channels, thread, threads):
     wide = 4 * plan.group + 10
     cells = np.zeros(6 * wide * max(pitch_c, pitch), np.float32)
     halfway = np.zeros(6 * wide * max(pitch_c, pitch), np.float32)
-    step_c, step = plan.most * pitch_c, plan.most * pitch
+    step_c, step = _apart(plan.most * pitch_c), _apart(plan.most * pitch)
     tiles = np.zeros(36 * step_c, np.float32)
     products = np.zeros(36 * step + 16, np.float32)
     taps = np.arange(plan.most) * pitch
@@ -448,20 +497,14 @@ def _weigh_share(g, x, sums, plans, by_channels, thread, threads):
             _cut_out(g, n * groups * filters * plane, plane, plan.out_h, plan.out_w, 4 * i,
                      4 * part * plan.group, np.int64(4), 4 * count, groups * filters, pitch,
                      cells)  # fmt: skip
-            line = (4 * count + 8) * pitch
-            _from_outputs(cells, 0, line, halfway, 0, line, 4 * count * pitch)
-            for j in range(count):
-                for k in range(6):
-                    _from_outputs(halfway, k * line + 4 * j * pitch, pitch,
-                                  products, 6 * k * step + (t + j) * pitch, step,
-                                  pitch)  # fmt: skip
+            _transform_cotangents(cells, count, pitch, halfway, products, t, step)
             t += _transform_cells(x, n, i, part, plan, first, last, cells, halfway, tiles, t,
                                   step_c)  # fmt: skip
             done += 1
         for k in range(36):
             for group in range(groups):
                 _product(tiles, k * step_c + group * channels, np.int64(1), pitch_c, high - low,
-                         products, k * step + group * filters, taps, t, sums,
+                         products, k * step + group * filters, np.int64(_PANEL), taps, t, sums,
                          own + k * size + low * pitch + group * filters, pitch, filters, zero,
                          np.int64(1))  # fmt: skip
 
