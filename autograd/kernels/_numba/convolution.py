@@ -56,7 +56,7 @@ _MOST_RESIDUES = 9
 # Windows whose products with all taps are summed up before the sums are added to the gradient.
 _MOST_WINDOWS = 512
 # ... and of cotangents.
-_COTANGENT_BYTES = 1 << 18
+_COTANGENT_BYTES = 1 << 20
 # Bytes of input that stay in the first-level cache, beside the cotangents they are multiplied with.
 _FIRST_LEVEL = 1 << 14
 
@@ -601,7 +601,8 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
     pieces = -(-plan.out_h // plan.rows)
     slabs = plan.images * plan.out_d
     # Small images are taken several at a time.
-    many = max(1, plan.windows // (plan.out_h * plan.out_w)) if pieces == 1 else 1
+    share = slabs if by_channels else -(-slabs // threads)
+    many = max(1, min(share, plan.windows // (plan.out_h * plan.out_w))) if pieces == 1 else 1
     units = -(-slabs // many) if pieces == 1 else slabs * pieces
     wide = -(-plan.out_w // lanes)
     plane, out_plane = plan.depth * plan.height * plan.width, plan.out_d * plan.out_h * plan.out_w

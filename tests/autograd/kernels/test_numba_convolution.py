@@ -108,9 +108,11 @@ def cases(draw, most_channels=9, most_filters=13, most_axes=3, tiles=False):
 
 
 @settings(max_examples=80, deadline=None)
-@given(cases())
-def test_direct(case):
-    case.check(served=False)
+@given(cases(), st.integers(1, 3))
+def test_direct(case, threads):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "threads", threads)
+        case.check(served=False)
 
 
 @settings(max_examples=80, deadline=None)
@@ -187,10 +189,22 @@ def winograd_cases(draw):
 
 
 @settings(max_examples=60, deadline=None)
-@given(winograd_cases())
-def test_winograd(case):
+@given(
+    winograd_cases(),
+    st.integers(1, 3),
+    st.sampled_from([1, 1 << 16, 1 << 19]),
+    st.sampled_from([1, 1 << 13, 1 << 16]),
+    st.sampled_from([1, 1 << 24]),
+)
+def test_winograd(case, threads, tiles, cells, far):
+    """However the tiles are cut up and shared out."""
     SETTINGS.convolution = "winograd"  # the fixture above puts it back
-    case.check(tolerance=30)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "threads", threads)
+        patch.setattr(compiled.winograd, "_TILE_BYTES", tiles)
+        patch.setattr(compiled.winograd, "_CELL_BYTES", cells)
+        patch.setattr(compiled.winograd, "_FAR_BYTES", far)
+        case.check(tolerance=30)
 
 
 @pytest.mark.parametrize("how", ["direct", "winograd"])
