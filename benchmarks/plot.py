@@ -15,13 +15,18 @@ import matplotlib.pyplot as plt
 from matplotlib.patches import Patch
 
 # Ours stand out; the others share a range of quiet colours.
-_OURS = {"glassgrad": "#d1495b", "glassgrad-numba": "#8d1b3d"}
+_OURS = {
+    "glassgrad": "#d1495b",
+    "glassgrad-numba": "#8d1b3d",
+    "glassgrad-compile": "#eba0a9",
+    "glassgrad-compile-numba": "#b0567a",
+}
 _OTHERS = (
     "#4c78a8",
     "#72b7b2",
     "#9ecae9",
     "#f2cf5b",
-    "#83bcb6",
+    "#f58518",
     "#b279a2",
     "#9d755d",
     "#bab0ac",
