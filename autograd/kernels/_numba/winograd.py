@@ -42,6 +42,7 @@ _PLAN = np.dtype(
             "group", "parts",  # tiles that are cut out together; such groups in a row of tiles
             "most",  # tiles that are worked on at a time
             "pitch_c", "pitch_o",  # from cell to cell of inputs, and of outputs
+            "step_c", "step_o",  # from one of a tile's 36 transformed cells to the next
             "panels",  # of sixteen filters, in which transformed kernels lie
         )
     ]
@@ -62,7 +63,8 @@ def _plan(
     most = max(_TILE_BYTES // (144 * (pitch_c + pitch_o)), least, group)
     numbers = (
         images, groups, channels, filters, *spatial, *out, *before, rows, columns, group, parts,
-        most, pitch_c, pitch_o, -(-groups * filters // _PANEL),
+        most, pitch_c, pitch_o, _apart(most * pitch_c), _apart(most * pitch_o),
+        -(-groups * filters // _PANEL),
     )  # fmt: skip
     return np.array([numbers], _PLAN)
 
@@ -74,6 +76,14 @@ def _pitch(count: int) -> int:
     """
     lines = -(-count // 16)
     return 16 * (lines if lines % 8 else lines + 1)
+
+
+def _apart(size: int) -> int:
+    """How far to put blocks of that size apart: an odd number of cache lines.
+
+    What lies at the same place of each block would otherwise share a few sets of the cache.
+    """
+    return (-(-size // 16) | 1) * 16
 
 
 def pays(images: int, channels: int, filters: int, groups: int, out: tuple[int, int]) -> bool:
@@ -224,15 +234,6 @@ def _weigh_kinds(number: Any) -> tuple[Any, ...]:
 def _sums_kinds(number: Any) -> tuple[Any, ...]:
     array, n = types.Array(number, 1, "C"), types.int64
     return (array, array, array, _KIND, n, n, n)
-
-
-@compiled
-def _apart(size):
-    """How far to put blocks of that size apart: an odd number of cache lines.
-
-    What lies at the same place of each block would otherwise share a few sets of the cache.
-    """
-    return (-(-size // 16) | 1) * 16
 
 
 @compiled
@@ -404,7 +405,7 @@ def _correlate_share(x, kernels, start, y, finite, plans, thread, threads):
     cells = np.zeros(6 * wide * pitch_c, np.float32)
     halfway = np.zeros(6 * wide * max(pitch_c, pitch), np.float32)
     lines = np.empty(4 * wide * pitch, np.float32)
-    step_c, step = _apart(plan.most * pitch_c), _apart(plan.most * pitch)
+    step_c, step = plan.step_c, plan.step_o
     tiles = np.zeros(36 * step_c, np.float32)
     products = np.zeros(36 * step, np.float32)
     taps = np.arange(channels) * _PANEL
@@ -479,7 +480,7 @@ def _weigh_share(g, x, sums, plans, by_channels, thread, threads):
     wide = 4 * plan.group + 10
     cells = np.zeros(6 * wide * max(pitch_c, pitch), np.float32)
     halfway = np.zeros(6 * wide * max(pitch_c, pitch), np.float32)
-    step_c, step = _apart(plan.most * pitch_c), _apart(plan.most * pitch)
+    step_c, step = plan.step_c, plan.step_o
     tiles = np.zeros(36 * step_c, np.float32)
     products = np.zeros(36 * step + 16, np.float32)
     taps = np.arange(plan.most) * pitch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
+import numba
+
 from autograd import kernels
+from autograd.kernels._numba import _micro, start
 from autograd.kernels._numba import convolution as compiled
-from autograd.kernels._numba import start
 from autograd.kernels._settings import SETTINGS
 
 if start() is not None:
@@ -256,6 +259,34 @@ def test_any_number_of_threads(threads, monkeypatch):
     Case(1, 1, 3, 20, (9, 17), (3, 3), ONE, SAME, ONE).check()
     monkeypatch.setattr(SETTINGS, "convolution", "winograd")
     Case(3, 1, 24, 20, (9, 17), (3, 3), ONE, SAME, ONE).check(tolerance=30)
+
+
+def test_innermost_loops_are_as_they_are_written():
+    """Not unrolled, as their sums would not fit into the registers, nor merged into a caller."""
+
+    @numba.njit
+    def apart(c):
+        _micro.by_itself()
+        c[0] += 1
+
+    @numba.njit
+    def product(a, b, taps, c, zero):
+        apart(c)
+        _micro.tile6(
+            a, 0, 1, 6, 6, b, 0, 8, taps, 0, len(taps), c, 0, 8, 16, 8, 8, zero, 0, False
+        )  # fmt: skip
+
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(shape).astype("f") for shape in ((50, 6), (50, 16)))
+    c = np.zeros((6, 16), "f")
+    product(a.ravel(), b.ravel(), np.arange(50) * 16, c.ravel(), np.zeros(6, "f"))
+    np.testing.assert_allclose(c, a.T @ b, rtol=1e-4, atol=1e-5)
+    (text,) = product.inspect_llvm().values()
+    assert text.count("fmul contract <8 x float>") == 12
+    (called,) = (line for line in text.splitlines() if "define" in line and "apart" in line)
+    (number,) = re.findall(r"#(\d+)", called)
+    (attributes,) = (x for x in text.splitlines() if x.startswith(f"attributes #{number} "))
+    assert "noinline" in attributes
 
 
 class ReachedError(Exception):
