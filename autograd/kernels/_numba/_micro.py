@@ -12,9 +12,11 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 __all__ = [
+    "SHORT_BYTES",
     "VECTOR_BYTES",
     "by_itself",
     "copied",
@@ -29,14 +31,27 @@ __all__ = [
     "scatter1",
     "scatter4",
     "scatter5",
+    "short_dots1x12",
+    "short_dots3x4",
+    "short_strip8",
     "strip8",
     "tile4",
     "tile6",
+    "turn16",
     "turn8",
     "vector_at",
 ]
 
-VECTOR_BYTES = 32
+
+def _vector_bytes() -> int:
+    """The width of vectors on the processor that Numba compiles for."""
+    features = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+    return 64 if {"+avx512f", "+avx512vl", "+avx512dq"} <= set(features) else 32
+
+
+VECTOR_BYTES = _vector_bytes()
+# Where there is little in a row, wider vectors would be mostly empty.
+SHORT_BYTES = 32
 _FMA = ("contract",)
 
 
@@ -208,7 +223,7 @@ def _declare(count: int) -> Any:
 tile4, tile6 = _declare(4), _declare(6)
 
 
-def _dots(count_rows: int, count_columns: int) -> Any:
+def _dots(count_rows: int, count_columns: int, vector_bytes: int) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         (a, a0, a_row, rows, b, b_offsets, offset, columns, a_table, b_table, count,
          c, c0, c_row) = args  # fmt: skip
@@ -220,7 +235,7 @@ def _dots(count_rows: int, count_columns: int) -> Any:
         c = elements(context, builder, kinds[11], c)
         number = context.get_data_type(kinds[0].dtype)
         size = 4 if kinds[0].dtype == types.float32 else 8
-        lanes = VECTOR_BYTES // size
+        lanes = vector_bytes // size
         vector = ir.VectorType(number, lanes)
         intp, short = ir.IntType(64), ir.IntType(32)
 
@@ -258,7 +273,7 @@ def _dots(count_rows: int, count_columns: int) -> Any:
         def loaded(pointer: Any, at: Any) -> Any:
             return builder.load(vector_at(builder, builder.gep(pointer, [at]), vector), align=size)
 
-        # Twelve sums, the rows and one column at a time fit into sixteen registers.
+        # The sums, the rows and one column at a time fit into the registers.
         left = [loaded(p, at_a) for p in a_rows]
         ends: list[Any] = [None] * len(sums)
         for j, column in enumerate(b_columns):
@@ -337,10 +352,11 @@ def _dots(count_rows: int, count_columns: int) -> Any:
 
 
 # Add a block of dot products: of 3 rows with 4 others, of one row with 12 others.
-dots3x4, dots1x12 = _dots(3, 4), _dots(1, 12)
+dots3x4, short_dots3x4 = _dots(3, 4, VECTOR_BYTES), _dots(3, 4, SHORT_BYTES)
+dots1x12, short_dots1x12 = _dots(1, 12, VECTOR_BYTES), _dots(1, 12, SHORT_BYTES)
 
 
-def _strip(count: int) -> Any:
+def _strip(count: int, vector_bytes: int) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         a, a0, b, vectors, v0, many, offsets, depth, c, c0, start, s0 = args
         kinds = signature.args
@@ -351,7 +367,7 @@ def _strip(count: int) -> Any:
         start = elements(context, builder, kinds[10], start)
         number = context.get_data_type(kinds[0].dtype)
         size = 4 if kinds[0].dtype == types.float32 else 8
-        lanes = VECTOR_BYTES // size
+        lanes = vector_bytes // size
         vector = ir.VectorType(number, lanes)
         intp = ir.IntType(64)
 
@@ -408,15 +424,17 @@ def _strip(count: int) -> Any:
                         builder.store(value, builder.gep(write, [loop.index]))
         return context.get_dummy_value()
 
-    return codegen
+    @intrinsic
+    def strip(typingctx, a, a0, b, vectors, v0, many, offsets, depth, c, c0, start, s0):
+        n = types.intp
+        signature = types.void(a, n, b, vectors, n, n, offsets, n, c, n, start, n)
+        return signature, codegen
+
+    return strip
 
 
-@intrinsic
-def strip8(typingctx, a, a0, b, vectors, v0, many, offsets, depth, c, c0, start, s0):
-    """One filter by 8 vectors of windows, those from ``v0`` on; of ``depth`` taps, at least 1."""
-    n = types.intp
-    signature = types.void(a, n, b, vectors, n, n, offsets, n, c, n, start, n)
-    return signature, _strip(8)
+# One filter by 8 vectors of windows, those from ``v0`` on; of ``depth`` taps, at least 1.
+strip8, short_strip8 = _strip(8, VECTOR_BYTES), _strip(8, SHORT_BYTES)
 
 
 # ------------------------------------------------------------------------------------- copies
@@ -484,7 +502,7 @@ def _scatter(many: int) -> Any:
         offsets = elements(context, builder, kinds[6], offsets)
         number = context.get_data_type(kinds[0].dtype)
         size = 4 if kinds[0].dtype == types.float32 else 8
-        lanes = VECTOR_BYTES // size
+        lanes = SHORT_BYTES // size
         vector, intp = ir.VectorType(number, lanes), ir.IntType(64)
         terms, targets = [], []
         for i in range(many):
@@ -631,6 +649,40 @@ def mapped(inputs: int, formula: Callable[..., Sequence[Lane]], plus: bool = Fal
     return apply
 
 
+def _turned(builder: Any, rows: list[Any]) -> list[Any]:
+    """As many vectors as they have numbers, with rows as columns."""
+    lanes = len(rows)
+
+    def shuffled(x: Any, y: Any, order: list[int]) -> Any:
+        kind = ir.VectorType(ir.IntType(32), lanes)
+        return builder.shuffle_vector(x, y, ir.Constant(kind, order))
+
+    def halves(x: Any, y: Any, size: int) -> tuple[Any, Any]:
+        """The even and the odd ones of parts of both, in turns, in each block of four numbers."""
+        order = []
+        for first in range(0, lanes, 4):
+            for at in range(first, first + 2, size):
+                order += [*range(at, at + size), *range(lanes + at, lanes + at + size)]
+        return shuffled(x, y, order), shuffled(x, y, [i + 2 for i in order])
+
+    def blocks(vectors: list[Any]) -> list[Any]:
+        """Exchange blocks of four numbers across the diagonal."""
+        if len(vectors) == 1:
+            return vectors
+        order = [i for first in range(0, 2 * lanes, 8) for i in range(first, first + 4)]
+        pairs = list(zip(vectors[::2], vectors[1::2], strict=True))
+        even = blocks([shuffled(x, y, order) for x, y in pairs])
+        odd = blocks([shuffled(x, y, [i + 4 for i in order]) for x, y in pairs])
+        return [v for both in zip(even, odd, strict=True) for v in both]
+
+    columns: list[list[Any]] = [[], [], [], []]
+    for x, y, z, w in zip(*(rows[i::4] for i in range(4)), strict=True):
+        (a, b), (c, d) = halves(x, y, 1), halves(z, w, 1)
+        for column, four in zip(columns, (*halves(a, c, 2), *halves(b, d, 2)), strict=True):
+            column.append(four)
+    return [v for block in zip(*map(blocks, columns), strict=True) for v in block]
+
+
 @intrinsic
 def turn8(typingctx, source, s0, s_step, to, d0, d_step):
     """Copy 8 rows of 8 float32 numbers, so far apart, with rows as columns."""
@@ -645,24 +697,72 @@ def turn8(typingctx, source, s0, s_step, to, d0, d_step):
             place = builder.add(first, builder.mul(step, ir.Constant(intp, i)))
             return vector_at(builder, builder.gep(array, [place]), vector)
 
-        def shuffled(x: Any, y: Any, order: list[int]) -> Any:
-            kind = ir.VectorType(ir.IntType(32), 8)
-            return builder.shuffle_vector(x, y, ir.Constant(kind, order))
-
         rows = [builder.load(at(source, s0, s_step, i), align=4) for i in range(8)]
-        # Blocks of 1, 2 and 4 change places across the diagonal.
-        for apart, low, high in (
-            (1, [0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]),
-            (2, [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]),
-            (4, [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]),
-        ):
-            for i in range(8):
-                if not i & apart:
-                    x, y = rows[i], rows[i + apart]
-                    rows[i], rows[i + apart] = shuffled(x, y, low), shuffled(x, y, high)
-        for i, row in enumerate(rows):
+        for i, row in enumerate(_turned(builder, rows)):
             builder.store(row, at(to, d0, d_step, i), align=4)
         return context.get_dummy_value()
 
     n = types.intp
     return types.void(source, n, n, to, n, n), codegen
+
+
+@intrinsic
+def turn16(typingctx, source, s0, s_step, to, d0, d_step, rows, columns):
+    """Copy so many rows of so many float32 numbers, 16 at most, with rows as columns."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, s0, s_step, to, d0, d_step, height, width = args
+        source = elements(context, builder, signature.args[0], source)
+        to = elements(context, builder, signature.args[3], to)
+        vector, intp, short = ir.VectorType(ir.FloatType(), 16), ir.IntType(64), ir.IntType(16)
+        mask = ir.VectorType(ir.IntType(1), 16)
+        integer = lambda n: ir.Constant(intp, n)  # noqa: E731
+
+        def at(array: Any, first: Any, step: Any, i: int) -> Any:
+            place = builder.add(first, builder.mul(step, integer(i)))
+            return vector_at(builder, builder.gep(array, [place]), vector)
+
+        def first_ones(count: Any) -> Any:
+            bits = builder.sub(builder.shl(integer(1), count), integer(1))
+            return builder.trunc(bits, short)
+
+        def some(bits: Any, i: int, count: Any) -> Any:
+            """The bits as a mask; none from the ``count``-th vector on."""
+            inside = builder.icmp_signed("<", integer(i), count)
+            return builder.bitcast(builder.select(inside, bits, ir.Constant(short, 0)), mask)
+
+        pointer = vector.as_pointer()
+        kind = ir.FunctionType(vector, [pointer, ir.IntType(32), mask, vector])
+        load = cgutils.get_or_insert_function(
+            builder.module, kind, "llvm.masked.load.v16f32.p0v16f32"
+        )
+        kind = ir.FunctionType(ir.VoidType(), [vector, pointer, ir.IntType(32), mask])
+        store = cgutils.get_or_insert_function(
+            builder.module, kind, "llvm.masked.store.v16f32.p0v16f32"
+        )
+        align, nothing = ir.Constant(ir.IntType(32), 4), ir.Constant(vector, [0.0] * 16)
+        full = integer(16)
+        whole = builder.and_(
+            builder.icmp_signed("==", height, full), builder.icmp_signed("==", width, full)
+        )
+        with builder.if_else(whole) as (then, otherwise):
+            with then:
+                lines = [builder.load(at(source, s0, s_step, i), align=4) for i in range(16)]
+                for i, line in enumerate(_turned(builder, lines)):
+                    builder.store(line, at(to, d0, d_step, i), align=4)
+            with otherwise:
+                bits = first_ones(width)
+                lines = [
+                    builder.call(
+                        load, [at(source, s0, s_step, i), align, some(bits, i, height), nothing]
+                    )
+                    for i in range(16)
+                ]
+                bits = first_ones(height)
+                for i, line in enumerate(_turned(builder, lines)):
+                    where = at(to, d0, d_step, i)
+                    builder.call(store, [line, where, align, some(bits, i, width)])
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(source, n, n, to, n, n, n, n), codegen

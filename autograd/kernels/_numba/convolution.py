@@ -31,16 +31,20 @@ from autograd.kernels._numba import (
 )
 from autograd.kernels._numba._calls import Compiled, call
 from autograd.kernels._numba._micro import (
+    SHORT_BYTES,
     VECTOR_BYTES,
     copied,
     dots1x12,
     dots3x4,
     every_other,
+    short_dots1x12,
+    short_dots3x4,
     spread,
     strip8,
     tile4,
     tile6,
 )
+from autograd.kernels._numba._room import zeros
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import thread_count
 from autograd.kernels._windows import conv_output_shape
@@ -51,6 +55,8 @@ __all__ = ["conv", "conv_input_grad", "conv_weight_grad"]
 # second-level cache.
 _WEIGHT_BYTES = 1 << 18
 _BUFFER_BYTES = 1 << 17
+# ... and of what two vectors of windows read of it, which is to stay in the first-level cache.
+_PANEL_BYTES = 1 << 14
 # Strides with more residues than this are better scattered, as NumPy's form does.
 _MOST_RESIDUES = 9
 # Windows whose products with all taps are summed up before the sums are added to the gradient.
@@ -74,7 +80,6 @@ _PLAN = np.dtype(
             "pitch",  # cells of each
             "block",  # channels that are worked on at a time
             "rows",  # rows of windows that are worked on at a time
-            "lanes",  # numbers in a vector
             "windows",  # how many are worked on at a time, about
         )
     ]
@@ -108,7 +113,8 @@ def _plan(
     phases = min(stride[2], reach + 1)
     pitch = out[2] + reach // stride[2]
     most = max(1, _WEIGHT_BYTES // (filters * taps * itemsize), 64 // taps)
-    block = _even(channels, most)
+    panel = max(1, _PANEL_BYTES // (2 * VECTOR_BYTES * kernel[0] * kernel[1]))
+    block = _even(channels, min(most, panel))
     step = 1 if kernel[1] == 1 else stride[1]
     halo = (kernel[1] - 1) * dilation[1] + 1
     row = block * kernel[0] * phases * pitch * itemsize
@@ -117,7 +123,7 @@ def _plan(
         rows = max(1, (_BUFFER_BYTES // row - halo) // step + 1)
     numbers = (
         images, groups, channels, *spatial, filters, *kernel, *out, *stride, *before, *dilation,
-        phases, pitch, block, _even(out[1], rows), VECTOR_BYTES // itemsize, windows,
+        phases, pitch, block, _even(out[1], rows), windows,
     )  # fmt: skip
     return np.array([numbers], _PLAN)
 
@@ -411,7 +417,7 @@ def _pack(x, base, buffer, at, channels, od, oh, rows, plan):
                     _clear(buffer, at, low)
                     # Copies end at the end of a vector; what is too much is written again.
                     source = row + shift + low * stride
-                    end = source + (high - low + plan.lanes) * stride
+                    end = source + (high - low + VECTOR_BYTES // x.itemsize) * stride
                     if low == high:
                         pass
                     elif stride == 1 and end <= x.size:
@@ -502,7 +508,7 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
     """One thread's share of :func:`_correlate`: some rows of windows, or some filters."""
     plan = plans[0]
     first, y_channel, y_depth, y_height, y_width = steps
-    filters, channels, lanes = plan.filters, plan.channels, plan.lanes
+    filters, channels, lanes = plan.filters, plan.channels, VECTOR_BYTES // x.itemsize
     taps = plan.kernel_d * plan.kernel_h * plan.kernel_w
     line = plan.phases * plan.pitch
     down = line if plan.kernel_h == 1 else plan.stride_h * line
@@ -523,11 +529,11 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
         low, high = filters * thread // threads, filters * (thread + 1) // threads
     if low == high or begin == end:
         return
-    buffer = np.zeros(plan.block * plan.kernel_d * read * line + 2 * lanes, x.dtype)
+    buffer = zeros(plan.block * plan.kernel_d * read * line + 2 * lanes, x)
     table = np.empty(plan.block * taps, np.int64)
     vectors = np.empty((plan.rows * wide, 3), np.int64)
     span = plan.rows * wide * lanes
-    collected = np.empty((high - low) * span if aside else 1, x.dtype)
+    collected = zeros((high - low) * span if aside else 1, x)
     target = collected if aside else y
     few = high - low <= 2 and plan.block == channels
     made = -1
@@ -590,11 +596,40 @@ def _correlate(address, x, weight, start, y, plans, steps, threads):
         call(address, (x, weight, start, y, plans, steps, np.int64(thread), threads))
 
 
+@compiled
+def _dots(a, a_row, filters, b, b_offsets, columns, some, left, right, count, c, c0, c_row, short):
+    """Add the dot products of the filters' cotangents with what each of the taps has read."""
+    if filters == 1:
+        for t in range(0, columns, 12):
+            if short:
+                short_dots1x12(a, 0, a_row, 1, b, b_offsets, t, min(12, columns - t),
+                               left, right, count, c, c0 + t, c_row)  # fmt: skip
+            else:
+                dots1x12(a, 0, a_row, 1, b, b_offsets, t, min(12, columns - t),
+                         left, right, count, c, c0 + t, c_row)  # fmt: skip
+        return
+    # A few channels at a time, which stay in the first-level cache.
+    for first in range(0, columns, some):
+        for f in range(0, filters, 3):
+            for t in range(first, min(first + some, columns), 4):
+                if short:
+                    short_dots3x4(a, f * a_row, a_row, min(3, filters - f),
+                                  b, b_offsets, t, min(4, columns - t),
+                                  left, right, count, c, c0 + f * c_row + t, c_row)  # fmt: skip
+                else:
+                    dots3x4(a, f * a_row, a_row, min(3, filters - f),
+                            b, b_offsets, t, min(4, columns - t),
+                            left, right, count, c, c0 + f * c_row + t, c_row)  # fmt: skip
+
+
 @Compiled
 def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
     """One thread's share of :func:`_weigh`: some channels, or some rows of windows."""
     plan = plans[0]
-    filters, channels, lanes = plan.filters, plan.channels, plan.lanes
+    filters, channels = plan.filters, plan.channels
+    # Rows that fit into a shorter vector take no longer so, and less room.
+    short = plan.out_w * x.itemsize <= SHORT_BYTES < VECTOR_BYTES
+    lanes = (SHORT_BYTES if short else VECTOR_BYTES) // x.itemsize
     taps = plan.kernel_d * plan.kernel_h * plan.kernel_w
     line = plan.phases * plan.pitch
     down = line if plan.kernel_h == 1 else plan.stride_h * line
@@ -621,10 +656,10 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
     slot = block * plan.kernel_d * read * line
     some = _FIRST_LEVEL // (x.itemsize * many * plan.kernel_d * read * line) * taps
     some = max(4, some // 4 * 4)
-    buffer = np.zeros(many * slot + 2 * lanes, x.dtype)
+    buffer = zeros(many * slot + 2 * VECTOR_BYTES // x.itemsize, x)
     table = np.empty(block * taps, np.int64)
     span = many * plan.rows * wide * lanes
-    cotangent = np.zeros(filters * span, g.dtype)
+    cotangent = zeros(filters * span, g)
     left = np.empty(span // lanes, np.int64)
     right = np.empty(span // lanes, np.int64)
     for unit in range(begin, end):
@@ -651,7 +686,7 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
                     at = f * span + (s - slab) * rows * wide * lanes
                     for r in range(rows):
                         row = source + r * plan.out_w
-                        if row + wide * lanes <= g.size:
+                        if not short and row + wide * lanes <= g.size:
                             copied(g, row, cotangent, at, plan.out_w)
                         else:
                             for q in range(plan.out_w):
@@ -666,21 +701,9 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
                     n, od = s // plan.out_d, s % plan.out_d
                     base = ((n * plan.groups + group) * channels + c) * plane
                     _pack(x, base, buffer, (s - slab) * slot, part, od, oh, read, plan)
-                to = own + (group * filters * channels + c) * taps
-                if filters == 1:
-                    for t in range(0, part * taps, 12):
-                        dots1x12(cotangent, 0, span, 1, buffer, table, t,
-                                 min(12, part * taps - t), left, right, k,
-                                 gw, to + t, taps)  # fmt: skip
-                    continue
-                # A few channels at a time, which stay in the first-level cache.
-                for t0 in range(0, part * taps, some):
-                    for f in range(0, filters, 3):
-                        for t in range(t0, min(t0 + some, part * taps), 4):
-                            dots3x4(cotangent, f * span, span, min(3, filters - f), buffer, table,
-                                    t, min(4, part * taps - t), left, right, k,
-                                    gw, to + f * channels * taps + t,
-                                    channels * taps)  # fmt: skip
+                _dots(cotangent, span, filters, buffer, table, part * taps, some, left, right, k,
+                      gw, own + (group * filters * channels + c) * taps, channels * taps,
+                      short)  # fmt: skip
 
 
 @parallel

@@ -19,6 +19,7 @@ from numba import types
 from autograd.kernels._numba import compiled, parallel, prange
 from autograd.kernels._numba._calls import Compiled, call
 from autograd.kernels._numba._micro import VECTOR_BYTES, copied, every_other
+from autograd.kernels._numba._room import zeros
 from autograd.kernels._threads import thread_count
 
 __all__ = ["input_grad", "serves", "weight_grad"]
@@ -157,8 +158,8 @@ def _weigh_share(g, x, gw, shape, window, offsets, thread, threads):
     """One thread's share of :func:`_weigh`: some groups."""
     images, groups, filters, height, width, out_h, out_w, rows, pitch = shape
     taps = offsets.size
-    cells = np.zeros(window[4] * window[5] * rows * pitch + _LANES, x.dtype)
-    cotangent = np.zeros(out_h * pitch + _LANES, g.dtype)
+    cells = zeros(window[4] * window[5] * rows * pitch + _LANES, x)
+    cotangent = zeros(out_h * pitch + _LANES, g)
     count = (out_h - 1) * pitch + out_w
     for group in range(groups * thread // threads, groups * (thread + 1) // threads):
         for image in range(images):
@@ -298,7 +299,7 @@ def _spread_share(g, weight, gx, shape, layout, parts, places, offsets, thread, 
     """One thread's share of :func:`_spread`: some groups."""
     images, groups, filters, height, width, out_h, out_w, taps = shape
     rows, pitch, low_h, low_w, stride_h, stride_w, size = layout
-    cotangent, sums = np.zeros(rows * pitch + _LANES, g.dtype), np.empty(size, g.dtype)
+    cotangent, sums = zeros(rows * pitch + _LANES, g), zeros(size, g)
     for group in range(groups * thread // threads, groups * (thread + 1) // threads):
         for image in range(images):
             for q in range(size):

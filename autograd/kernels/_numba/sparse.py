@@ -19,12 +19,12 @@ from numba import types
 from autograd.kernels._numba import compiled, parallel, prange
 from autograd.kernels._numba._calls import Compiled, call
 from autograd.kernels._numba._micro import (
-    VECTOR_BYTES,
+    SHORT_BYTES,
     not_zero,
     scatter1,
     scatter4,
     scatter5,
-    strip8,
+    short_strip8,
 )
 from autograd.kernels._threads import thread_count
 
@@ -44,14 +44,14 @@ def serves_weight_grad(g: Any, channels: int, kernel: Any, dilation: Any) -> boo
     """Whether this is the way to the gradient of a weight for a group of so many channels."""
     if kernel[-1] > 1 and dilation[-1] > 1:
         return False
-    lanes = VECTOR_BYTES // g.itemsize
+    lanes = SHORT_BYTES // g.itemsize
     slots = -(-kernel[-1] // lanes) * lanes * _WEIGHT_COST
     return _pays(g, g.size * channels * math.prod(kernel), kernel[-1] / slots)
 
 
 def serves_input_grad(g: Any, weight: Any, spatial: Any, stride: Any) -> bool:
     """Whether this is the way to the gradient of an input with ``spatial`` axes."""
-    lanes, channels, taps = VECTOR_BYTES // g.itemsize, weight.shape[1], math.prod(weight.shape[2:])
+    lanes, channels, taps = SHORT_BYTES // g.itemsize, weight.shape[1], math.prod(weight.shape[2:])
     wide = -(-channels // lanes) * lanes
     reach = math.prod([n + k for n, k in zip(spatial, weight.shape[2:])])
     # The dense kernels multiply every cell of the input with the taps that reach it.
@@ -139,7 +139,7 @@ def weight_grad(
     The arrays are contiguous.
     """
     channels, filters, threads = x.shape[1] // groups, g.shape[1] // groups, thread_count()
-    lanes, wide = VECTOR_BYTES // x.itemsize, kernel[-1]
+    lanes, wide = SHORT_BYTES // x.itemsize, kernel[-1]
     geometry = _geometry(x.shape[2:], kernel, g.shape[2:], stride, before, dilation)
     plan = _weigh_plan(geometry, channels, lanes)
     many = max(1, _FIRST_LEVEL // (channels * math.prod(plan.axes[3:6]) * x.itemsize))
@@ -157,7 +157,7 @@ def input_grad(
     g: Any, weight: Any, spatial: Any, stride: Any, before: Any, dilation: Any, groups: int
 ) -> Any:
     """The gradient of an input ``(N, C, *spatial)``; the arrays are contiguous."""
-    channels, filters, lanes = weight.shape[1], len(weight) // groups, VECTOR_BYTES // g.itemsize
+    channels, filters, lanes = weight.shape[1], len(weight) // groups, SHORT_BYTES // g.itemsize
     kernel, wide = weight.shape[2:], -(-channels // lanes) * lanes
     geometry = _geometry(spatial, kernel, g.shape[2:], stride, before, dilation)
     plan = _scatter_plan(geometry, wide, lanes)
@@ -257,8 +257,8 @@ def _weigh(g, x, gw, places, vectors, shape, thread, threads):
                 if not k:
                     continue
                 for v in range(0, count, 8):
-                    strip8(values, np.int64(0), buffer, vectors, v, count, found, k,
-                           part, np.int64(0), nothing, np.int64(0))  # fmt: skip
+                    short_strip8(values, np.int64(0), buffer, vectors, v, count, found, k,
+                                 part, np.int64(0), nothing, np.int64(0))  # fmt: skip
                 target = gw[own + f * size : own + (f + 1) * size]
                 for i in range(size):
                     target[i] += part[i]

@@ -16,7 +16,17 @@ from numba import types
 
 from autograd.kernels._numba import compiled, parallel, prange
 from autograd.kernels._numba._calls import Compiled, call
-from autograd.kernels._numba._micro import Lane, by_itself, mapped, tile4, tile6, turn8
+from autograd.kernels._numba._micro import (
+    VECTOR_BYTES,
+    Lane,
+    by_itself,
+    mapped,
+    tile4,
+    tile6,
+    turn8,
+    turn16,
+)
+from autograd.kernels._numba._room import empty, zeros
 from autograd.kernels._threads import thread_count
 
 __all__ = ["correlate", "pays", "weight_grad"]
@@ -29,8 +39,9 @@ _LEAST_TILES = (24, 48), (48, 144)
 _FAR_BYTES = 1 << 24
 # Bytes of the cells of one group of tiles.
 _CELL_BYTES = 1 << 16
+_LANES = VECTOR_BYTES // 4
 # Columns of a matrix product that are computed at a time: two vectors.
-_PANEL = 16
+_PANEL = 2 * _LANES
 
 _PLAN = np.dtype(
     [
@@ -43,7 +54,7 @@ _PLAN = np.dtype(
             "most",  # tiles that are worked on at a time
             "pitch_c", "pitch_o",  # from cell to cell of inputs, and of outputs
             "step_c", "step_o",  # from one of a tile's 36 transformed cells to the next
-            "panels",  # of sixteen filters, in which transformed kernels lie
+            "panels",  # in which the transformed kernels of a group lie
         )
     ]
 )  # fmt: skip
@@ -64,7 +75,7 @@ def _plan(
     numbers = (
         images, groups, channels, filters, *spatial, *out, *before, rows, columns, group, parts,
         most, pitch_c, pitch_o, _apart(most * pitch_c), _apart(most * pitch_o),
-        -(-groups * filters // _PANEL),
+        -(-filters // _PANEL),
     )  # fmt: skip
     return np.array([numbers], _PLAN)
 
@@ -115,7 +126,7 @@ def correlate(
     channels, filters = x.shape[1] // groups, start.size // groups
     plan = _plan(len(x), groups, channels, filters, x.shape[2:], out, before, False)
     pitch = int(plan["pitch_o"][0])
-    kernels = np.empty(36 * channels * _PANEL * int(plan["panels"][0]), np.float32)
+    kernels = empty(36 * groups * channels * _PANEL * int(plan["panels"][0]), x.dtype)
     threads = thread_count()
     _transform_weight(
         _weight_share.address(x.dtype, _weight_kinds), weight.reshape(-1), kernels, plan, adjoint,
@@ -140,8 +151,9 @@ def weight_grad(g: Any, x: Any, before: tuple[int, int], groups: int) -> Any:
     threads = thread_count()
     by_channels = groups == 1 and channels >= 32 * threads
     copies = 1 if by_channels else threads
-    size = 36 * channels * pitch + 16
-    sums = np.zeros(copies * size, np.float32)
+    size = 36 * channels * pitch + _PANEL
+    sums = empty(copies * size, x.dtype)
+    sums[:] = 0
     _weigh(
         _weigh_share.address(x.dtype, _weigh_kinds), g.reshape(-1), x.reshape(-1), sums, plan,
         by_channels, threads,
@@ -237,34 +249,47 @@ def _sums_kinds(number: Any) -> tuple[Any, ...]:
 
 
 @compiled
+def _turn_in(x, base, plane, width, cells, to, wide, pitch, rows, low, high, channels):
+    """Copy cells ``low`` to ``high`` of some rows with the channels innermost."""
+    # Some channels after the others: their lines of the image stay in the first-level cache.
+    if _LANES == 16:
+        for c in range(0, channels, 16):
+            for i in range(rows):
+                for j in range(low, high, 16):
+                    turn16(x, base + c * plane + i * width + j, plane,
+                           cells, to + (i * wide + j) * pitch + c, pitch,
+                           min(16, channels - c), min(16, high - j))  # fmt: skip
+        return
+    whole = channels // 8 * 8
+    for c in range(0, whole, 8):
+        for i in range(rows):
+            row, target = base + i * width, to + i * wide * pitch
+            for j in range(low // 8 * 8, high, 8):
+                at = row + c * plane + j
+                if at >= 0 and at + 7 * plane + 8 <= x.size:
+                    turn8(x, at, plane, cells, target + j * pitch + c, pitch)
+                else:
+                    for k in range(8):
+                        for w in range(max(j, low), min(j + 8, high)):
+                            cells[target + w * pitch + c + k] = x[row + (c + k) * plane + w]
+    for i in range(rows):
+        for c in range(whole, channels):
+            for w in range(low, high):
+                cells[to + (i * wide + w) * pitch + c] = x[base + c * plane + i * width + w]
+
+
+@compiled
 def _cut_out(x, base, plane, height, width, top, left, rows, columns, channels, pitch, cells):
     """Copy cells with the channels innermost; 0 outside the image. Room for 8 more is needed."""
     by_itself()
     wide = columns + 8
-    whole = channels // 8 * 8
     low, high = min(max(-left, 0), columns), min(max(width - left, 0), columns)
-    # Some channels after the others: their lines of the image stay in the first-level cache.
-    for c in range(0, whole, 8):
-        for i in range(max(-top, 0), min(rows, height - top)):
-            to = i * wide * pitch
-            row = base + (top + i) * width + left
-            for j in range(low // 8 * 8, high, 8):
-                at = row + c * plane + j
-                if at >= 0 and at + 7 * plane + 8 <= x.size:
-                    turn8(x, at, plane, cells, to + j * pitch + c, pitch)
-                else:
-                    for k in range(8):
-                        for w in range(max(j, low), min(j + 8, high)):
-                            cells[to + w * pitch + c + k] = x[row + (c + k) * plane + w]
-    for i in range(max(-top, 0), min(rows, height - top)):
-        to = i * wide * pitch
-        row = base + (top + i) * width + left
-        for c in range(whole, channels):
-            for w in range(low, high):
-                cells[to + w * pitch + c] = x[row + c * plane + w]
+    first, last = min(max(-top, 0), rows), min(max(height - top, 0), rows)
+    _turn_in(x, base + (top + first) * width + left, plane, width, cells, first * wide * pitch,
+             wide, pitch, max(last - first, 0), low, high, channels)  # fmt: skip
     for i in range(rows):
         to = i * wide * pitch
-        inside = 0 <= top + i < height
+        inside = first <= i < last
         for k in range((low if inside else columns) * pitch):
             cells[to + k] = 0
         if inside:
@@ -276,6 +301,14 @@ def _cut_out(x, base, plane, height, width, top, left, rows, columns, channels, 
 def _paste(lines, wide, pitch, y, base, plane, width, left, rows, columns, filters):
     """Copy outputs back to where they lie in the images, rows and columns of a few tiles."""
     by_itself()
+    if _LANES == 16:
+        for p in range(rows):
+            row = base + p * width + left
+            for j in range(0, columns, 16):
+                for o in range(0, filters, 16):
+                    turn16(lines, (p * wide + j) * pitch + o, pitch, y, row + o * plane + j, plane,
+                           min(16, columns - j), min(16, filters - o))  # fmt: skip
+        return
     whole = filters // 8 * 8
     for p in range(rows):
         source = p * wide * pitch
@@ -303,39 +336,42 @@ def _product(a, a0, a_row, a_step, rows, b, b0, b_step, taps, depth, c, c0, c_ro
     by_itself()
     for j in range(0, columns, _PANEL):
         b1 = b0 + j // _PANEL * b_step
+        b2 = b1 + _LANES
+        second = _LANES if j + _LANES < columns else 0
         i = 0
         while i < rows:
             left = rows - i
             to = c0 + i * c_row + j
             if left > 8 or left == 6 or left == 5:
-                tile6(a, a0 + i * a_row, a_row, a_step, min(left, 6), b, b1, b1 + 8, taps,
-                      0, depth, c, to, to + 8, c_row, 8, 8, zero, 0, more > 0)  # fmt: skip
+                tile6(a, a0 + i * a_row, a_row, a_step, min(left, 6), b, b1, b2, taps, 0, depth,
+                      c, to, to + _LANES, c_row, _LANES, second, zero, 0, more > 0)  # fmt: skip
                 i += 6
             else:
-                tile4(a, a0 + i * a_row, a_row, a_step, min(left, 4), b, b1, b1 + 8, taps,
-                      0, depth, c, to, to + 8, c_row, 8, 8, zero, 0, more > 0)  # fmt: skip
+                tile4(a, a0 + i * a_row, a_row, a_step, min(left, 4), b, b1, b2, taps, 0, depth,
+                      c, to, to + _LANES, c_row, _LANES, second, zero, 0, more > 0)  # fmt: skip
                 i += 4
 
 
 @Compiled
 def _weight_share(weight, kernels, plans, adjoint, thread, threads):
-    """Transform the kernels of some channels: to ``(36, panels, channels, 16 filters)``."""
+    """Transform the kernels of some channels: to ``(36, panels, channels, columns)``."""
     plan = plans[0]
     channels, filters, groups = plan.channels, plan.filters, plan.groups
-    width = _PANEL * plan.panels
-    taps = np.zeros(9 * width, np.float32)
-    halfway = np.empty(18 * width, np.float32)
+    wide = _PANEL * plan.panels
+    width = groups * wide
+    taps = zeros(9 * width, weight)
+    halfway = zeros(18 * width, weight)
     step = channels * width
     for c in range(channels * thread // threads, channels * (thread + 1) // threads):
         for group in range(groups):
             for f in range(filters):
-                o = group * filters + f
+                o = group * wide + f
                 if adjoint:
                     at = ((group * channels + c) * filters + f) * 9
                     for t in range(9):
                         taps[t * width + o] = weight[at + 8 - t]
                 else:
-                    at = (o * channels + c) * 9
+                    at = ((group * filters + f) * channels + c) * 9
                     for t in range(9):
                         taps[t * width + o] = weight[at + t]
         for j in range(3):
@@ -402,14 +438,14 @@ def _correlate_share(x, kernels, start, y, finite, plans, thread, threads):
     units = plan.images * plan.rows * plan.parts
     begin, end = units * thread // threads, units * (thread + 1) // threads
     wide = 4 * plan.group + 10
-    cells = np.zeros(6 * wide * pitch_c, np.float32)
-    halfway = np.zeros(6 * wide * max(pitch_c, pitch), np.float32)
-    lines = np.empty(4 * wide * pitch, np.float32)
+    cells = zeros(6 * wide * pitch_c, x)
+    halfway = zeros(6 * wide * max(pitch_c, pitch), x)
+    lines = zeros(4 * wide * pitch, x)
     step_c, step = plan.step_c, plan.step_o
-    tiles = np.zeros(36 * step_c, np.float32)
-    products = np.zeros(36 * step, np.float32)
+    tiles = zeros(36 * step_c, x)
+    products = zeros(36 * step, x)
     taps = np.arange(channels) * _PANEL
-    zero = np.zeros(plan.most, np.float32)
+    zero = zeros(plan.most, x)
     plane = plan.out_h * plan.out_w
     total = np.float32(0)
     done = begin
@@ -424,7 +460,7 @@ def _correlate_share(x, kernels, start, y, finite, plans, thread, threads):
         for k in range(36):
             for group in range(groups):
                 _product(tiles, k * step_c + group * channels, pitch_c, np.int64(1), t, kernels,
-                         (k * _PANEL * plan.panels + group * filters) * channels,
+                         (k * groups + group) * _PANEL * plan.panels * channels,
                          _PANEL * channels, taps, channels,
                          products, k * step + group * filters, pitch,
                          filters, zero, np.int64(0))  # fmt: skip
@@ -476,15 +512,15 @@ def _weigh_share(g, x, sums, plans, by_channels, thread, threads):
         low, high = channels * thread // threads, channels * (thread + 1) // threads
     else:
         begin, end = end * thread // threads, end * (thread + 1) // threads
-        own = thread * (36 * size + 16)
+        own = thread * (36 * size + _PANEL)
     wide = 4 * plan.group + 10
-    cells = np.zeros(6 * wide * max(pitch_c, pitch), np.float32)
-    halfway = np.zeros(6 * wide * max(pitch_c, pitch), np.float32)
+    cells = zeros(6 * wide * max(pitch_c, pitch), x)
+    halfway = zeros(6 * wide * max(pitch_c, pitch), x)
     step_c, step = plan.step_c, plan.step_o
-    tiles = np.zeros(36 * step_c, np.float32)
-    products = np.zeros(36 * step + 16, np.float32)
+    tiles = zeros(36 * step_c, x)
+    products = zeros(36 * step + _PANEL, x)
     taps = np.arange(plan.most) * pitch
-    zero = np.zeros(channels, np.float32)
+    zero = zeros(channels, x)
     plane = plan.out_h * plan.out_w
     first, last = (low, high) if by_channels else (0, groups * channels)
     done = begin
@@ -524,13 +560,13 @@ def _sums_share(sums, gw, finite, plans, copies, thread, threads):
     channels, filters, groups, pitch = plan.channels, plan.filters, plan.groups, plan.pitch_o
     size = channels * pitch
     total = np.float32(0)
-    halfway = np.empty(18 * pitch, np.float32)
-    taps = np.empty(9 * pitch, np.float32)
+    halfway = zeros(18 * pitch, sums)
+    taps = zeros(9 * pitch, sums)
     for c in range(channels * thread // threads, channels * (thread + 1) // threads):
         for copy in range(1, copies):
             for k in range(36):
                 to = k * size + c * pitch
-                more = to + copy * (36 * size + 16)
+                more = to + copy * (36 * size + _PANEL)
                 for f in range(pitch):
                     sums[to + f] += sums[more + f]
         for i in range(6):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 import re
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -273,20 +276,34 @@ def test_innermost_loops_are_as_they_are_written():
     def product(a, b, taps, c, zero):
         apart(c)
         _micro.tile6(
-            a, 0, 1, 6, 6, b, 0, 8, taps, 0, len(taps), c, 0, 8, 16, 8, 8, zero, 0, False
+            a, 0, 1, 6, 6, b, 0, lanes, taps, 0, len(taps),
+            c, 0, lanes, 2 * lanes, lanes, lanes, zero, 0, False,
         )  # fmt: skip
 
+    lanes = _micro.VECTOR_BYTES // 4
     rng = np.random.default_rng(0)
-    a, b = (rng.standard_normal(shape).astype("f") for shape in ((50, 6), (50, 16)))
-    c = np.zeros((6, 16), "f")
-    product(a.ravel(), b.ravel(), np.arange(50) * 16, c.ravel(), np.zeros(6, "f"))
+    a, b = (rng.standard_normal(shape).astype("f") for shape in ((50, 6), (50, 2 * lanes)))
+    c = np.zeros((6, 2 * lanes), "f")
+    product(a.ravel(), b.ravel(), np.arange(50) * 2 * lanes, c.ravel(), np.zeros(6, "f"))
     np.testing.assert_allclose(c, a.T @ b, rtol=1e-4, atol=1e-5)
     (text,) = product.inspect_llvm().values()
-    assert text.count("fmul contract <8 x float>") == 12
+    assert text.count(f"fmul contract <{lanes} x float>") == 12
     (called,) = (line for line in text.splitlines() if "define" in line and "apart" in line)
     (number,) = re.findall(r"#(\d+)", called)
     (attributes,) = (x for x in text.splitlines() if x.startswith(f"attributes #{number} "))
     assert "noinline" in attributes
+
+
+@pytest.mark.skipif(_micro.VECTOR_BYTES == 32, reason="vectors here are no wider")
+def test_processors_with_shorter_vectors():
+    """The same results, compiled for a processor without AVX-512."""
+    env = {**os.environ, "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
+    code = "from autograd.kernels._numba import _micro; assert _micro.VECTOR_BYTES == 32"
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+    some = "layers_of_networks or threads or innermost or not_finite"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", some]
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 class ReachedError(Exception):
