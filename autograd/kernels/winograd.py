@@ -6,18 +6,18 @@ where the definition has 144. In one dimension, with ``d`` the six cells and ``w
     y = A ((G w) * (B d)),
 
 which multiplies two polynomials by way of their values at six points (Toom and Cook; transposed,
-Winograd). In two dimensions the transforms act on rows and on columns: as one matrix each, the
-Kronecker product with itself, so that BLAS does everything:
+Winograd). In two dimensions the transforms act down the columns of a tile, then along its rows;
+each is one of BLAS's products, of a small matrix with one of many columns:
 
-    tiles (36, T C)  --B-->  (36, T, C) @ (36, C, O)  --A-->  (16, T O)
+    cells  --B, B-->  (36, T, C) @ (36, C, O)  --A, A-->  outputs (4, 4, T, O)
 
 A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016, has the method;
 B. Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution for Deep
 Neural Networks, 2020, says why the points matter.
 
 Accuracy, as the largest error over the largest value, on normally distributed numbers against
-float64: 1e-6 with 32 channels, 2e-6 with 128, 4e-6 with 512, for outputs and both gradients; the
-direct convolution's is 3e-7 to 6e-7.
+float64: 1e-6 with 32 channels, 3e-6 with 128 or 512, for outputs and both gradients; the direct
+convolution's is 3e-7 to 7e-7.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ _REACH = 6  # cells they read
 
 # Transforms work on pieces of about this many bytes, so that what one step writes the next one
 # finds in cache ...
-_PIECE_BYTES = 1 << 19
+_PIECE_BYTES = 3 << 19
 # ... but never fewer tiles than this, or the products spend their time on repacking.
 _MIN_TILES = 96
+# Columns that a matrix of a transform is multiplied with at a time, at most: for small products
+# OpenBLAS has kernels that need not lay anything out first.
+_COLUMNS = 1 << 13
 # Work of fewer multiplications than this is not shared out over threads.
 _SHARED = 1 << 24
 
@@ -61,15 +64,21 @@ def _transforms(points: tuple[float, ...]) -> tuple[Array, Array, Array]:
     return a, b, g
 
 
-def _of_planes(matrix: Array) -> Array:
-    return np.kron(matrix, matrix).astype(np.float32)
+def _rounded(points: tuple[float, ...]) -> tuple[Array, Array, Array]:
+    """The matrices A and B in float32, and G for both axes at once: taps (3, 3) to (6, 6) points.
+
+    The first of the six is along the rows of a tile, the second down its columns.
+    """
+    a, b, g = _transforms(points)
+    taps = np.einsum("ip,jq->jipq", g, g).reshape(36, 9)
+    return a.astype(np.float32), b.astype(np.float32), taps.astype(np.float32)
 
 
 # Chosen for accuracy: with the usual 0, ±1, ±2 errors are four times as large.
-_OUTPUTS, _CELLS, _TAPS = map(_of_planes, _transforms((0.0, 0.625, -0.625, 1.5, -1.5)))
-_TAPS_REVERSED = np.ascontiguousarray(_TAPS[:, ::-1])
+_OUTPUTS, _CELLS, _TAPS = _rounded((0.0, 0.625, -0.625, 1.5, -1.5))
 # A bias comes in as one more row of values that counts once in every output.
-_OUTPUTS_AND_BIAS = np.concatenate([_OUTPUTS, np.ones((16, 1), np.float32)], axis=1)
+_OUTPUTS_AND_BIAS = np.concatenate([_OUTPUTS, np.ones((4, 1), np.float32)], axis=1)
+_TAPS_REVERSED = np.ascontiguousarray(_TAPS[:, ::-1])
 
 
 def pays(images: int, weight: Ints, out: Ints) -> bool:
@@ -126,15 +135,11 @@ def correlate(
             tiles = _Tiles.of(piece, channels, filters, tiles)
             cells = tiles.transform_cells(x[piece.images], piece.first, before)
             np.matmul(cells, kernels, out=tiles.outputs)
-            if bias is None:
-                np.matmul(_OUTPUTS, tiles.outputs.reshape(36, -1), out=tiles.flat)
-            else:
-                tiles.bias[...] = bias
-                np.matmul(_OUTPUTS_AND_BIAS, tiles.with_bias, out=tiles.flat)
-            if not math.isfinite(np.dot(tiles.flat.ravel(), tiles.flat.ravel())):
+            outputs = tiles.transform_outputs(bias)
+            if not math.isfinite(np.vdot(outputs, outputs)):
                 finite = False
                 return
-            tiles.by_tile[...] = tiles.flat.reshape(tiles.by_tile.shape)
+            tiles.by_tile[...] = outputs
             for i in range(_TILE * piece.first, min(_TILE * piece.last, y.shape[2]), _TILE):
                 into = y[piece.images, :, i : i + _TILE]
                 rows = slice(i - _TILE * piece.first, i - _TILE * piece.first + into.shape[2])
@@ -167,11 +172,8 @@ def correlate_weight_grad(g: Array, x: Array, before: Ints) -> Array:
             tiles = _Tiles.of(piece, channels, filters, tiles)
             cells = tiles.transform_cells(x[piece.images], piece.first, before)
             rows = slice(_TILE * piece.first, _TILE * piece.last)
-            _lay_out(g[piece.images, :, rows], tiles.plane, 0, 0)
-            flat = tiles.spare_flat()
-            flat.reshape(tiles.by_tile.shape)[...] = tiles.by_tile
-            np.matmul(_OUTPUTS.T, flat, out=tiles.outputs.reshape(36, -1))
-            np.matmul(tiles.outputs.swapaxes(1, 2), cells, out=term)
+            cotangents = tiles.transform_cotangents(g[piece.images, :, rows])
+            np.matmul(cotangents.swapaxes(1, 2), cells, out=term)
             if term is total:
                 term = np.empty_like(total)
             else:
@@ -179,7 +181,7 @@ def correlate_weight_grad(g: Array, x: Array, before: Ints) -> Array:
         sums.append(total)
 
     with np.errstate(invalid="ignore", over="ignore"):
-        in_shares(work, _pieces(g.shape, channels, filters, least=128))
+        in_shares(work, _pieces(g.shape, channels, filters))
         for other in sums[1:]:
             sums[0] += other
         return np.matmul(sums[0].reshape(36, -1).T, _TAPS).reshape(filters, channels, 3, 3)
@@ -197,11 +199,11 @@ class _Piece(NamedTuple):
     columns: int  # tiles in a row
 
 
-def _pieces(shape: Ints, channels: int, filters: int, least: int = _MIN_TILES) -> list[_Piece]:
+def _pieces(shape: Ints, channels: int, filters: int) -> list[_Piece]:
     """Cut outputs of a ``shape`` up into pieces of about equal size, at least one per thread."""
     images, _, height, width = shape
     rows, columns = -(-height // _TILE), -(-width // _TILE)
-    wanted = max(least, _PIECE_BYTES // (36 * 4 * max(channels, filters)))
+    wanted = max(_MIN_TILES, _PIECE_BYTES // (36 * 4 * max(channels, filters)))
     work = 36 * images * rows * columns * channels * filters
     threads = thread_count() if work >= _SHARED else 1
     many = _even(images, round(wanted / (rows * columns)), threads)
@@ -213,21 +215,21 @@ def _pieces(shape: Ints, channels: int, filters: int, least: int = _MIN_TILES) -
     ]
 
 
-def _even(count: int, wanted: int, least: int) -> int:
-    """Size of equal parts of ``count`` things: about ``wanted`` each, in ``least`` or more."""
-    parts = max(-(-count // max(1, wanted)), min(least, count))
-    return -(-count // parts)
+def _even(count: int, wanted: int, threads: int) -> int:
+    """Size of equal parts of ``count`` things: about ``wanted`` each, as many to each thread."""
+    parts = -(-count // max(1, wanted))
+    return -(-count // min(count, -(-parts // threads) * threads))
 
 
 class _Tiles:
     """Room for one piece on its way through the transforms, channels innermost.
 
+    A value at the points is that of a pair of them: along the rows of a tile, and down its columns.
+
     Attributes:
-        plane: outputs as they lie in the images, ``(images, height, width, filters)``.
-        by_tile: the same, viewed as ``(4, 4, images, rows, columns, filters)``.
         outputs: values of the outputs at the points, ``(36, tiles, filters)``.
-        bias: ``(tiles, filters)``; ``with_bias`` is all of ``outputs``, then this, in 37 rows.
-        flat: outputs, tile by tile, ``(16, tiles * filters)``.
+        plane: outputs as they lie in the images, ``(images, height, width, filters)``.
+        by_tile: the same by their places in a tile, ``(4, 4, images, rows, columns, filters)``.
     """
 
     def __init__(
@@ -243,33 +245,35 @@ class _Tiles:
         count = images * rows * columns
         # Two buffers are enough: each step reads the one and writes the other.
         most = 36 * count * max(channels, filters)
-        if room is None:
-            room = np.empty(2 * most + count * filters, np.float32)
+        if room is None or room.size < 2 * most:
+            room = np.empty(2 * most, np.float32)
         self.room = room
-        one, two = room[: most + count * filters], room[most + count * filters :]
-        shape = images, 4 * rows + 2, 4 * columns + 2, channels
-        self._cells = two[: math.prod(shape)].reshape(shape)
-        i, r, c, one_cell = self._cells.strides
-        self._windows = np.ndarray(
-            (6, 6, images, rows, columns, channels),
-            np.float32,
-            self._cells,
-            strides=(r, c, i, 4 * r, 4 * c, one_cell),
+        one, two = room[:most], room[most:]
+        self._two = two
+        wide = 4 * columns + 2
+        self._cells = _part(two, images, 4 * rows + 2, wide, channels)
+        n, h, *_ = self._cells.strides
+        self._cells_down = np.ndarray(
+            (images, rows, 6, wide * channels), np.float32, two, strides=(n, 4 * h, h, 4)
         )
-        self._tiles = one[: 36 * count * channels].reshape(36, -1)
-        self._transformed = two[: 36 * count * channels].reshape(36, count, channels)
-        self.with_bias = one[-37 * count * filters :].reshape(37, -1)
-        self.outputs = self.with_bias[:36].reshape(36, count, filters)
-        self.bias = self.with_bias[36].reshape(count, filters)
-        self.flat = two[: 16 * count * filters].reshape(16, -1)
-        shape = images, 4 * rows, 4 * columns, filters
-        self.plane = one[: math.prod(shape)].reshape(shape)
+        down = _part(one, 6, images, rows, wide, channels)
+        self._down = _one_axis(down)
+        i, n, r, w, c = down.strides
+        self._down_along = np.ndarray(
+            (6, 6, images, rows, columns, channels), np.float32, one, strides=(w, i, n, r, 4 * w, c)
+        )
+        self._tiles = _part(two, *self._down_along.shape)
+        self._transformed = _part(one, 36, count, channels)
+        self.outputs = _part(two, 36, count, filters)
+        self._along = _part(one, 4, 7, count * filters)
+        self._flat = _part(two, 4, 4, count * filters)
+        self.plane = _part(one, images, 4 * rows, 4 * columns, filters)
         split = self.plane.reshape(images, rows, 4, columns, 4, filters)
-        self.by_tile = split.transpose(2, 4, 0, 1, 3, 5)
+        self.by_tile = split.transpose(4, 2, 0, 1, 3, 5)
 
     @classmethod
     def of(cls, piece: _Piece, channels: int, filters: int, last: _Tiles | None) -> _Tiles:
-        """Room for a piece, in that of the ``last`` one, which is no smaller."""
+        """Room for a piece, in that of the ``last`` one where it is enough."""
         images = piece.images.stop - piece.images.start
         shape = images, piece.last - piece.first, piece.columns
         if last is None:
@@ -279,13 +283,61 @@ class _Tiles:
     def transform_cells(self, x: Array, first: int, before: Ints) -> Array:
         """Values of the cells at the points, ``(36, tiles, channels)``, from tile row ``first``."""
         _lay_out(x, self._cells, _TILE * first - before[0], -before[1])
-        self._tiles.reshape(self._windows.shape)[...] = self._windows
-        np.matmul(_CELLS, self._tiles, out=self._transformed.reshape(36, -1))
+        _multiply(_CELLS, self._cells_down, self._down)
+        self._tiles[...] = self._down_along
+        _multiply(_CELLS, self._tiles.reshape(6, -1), self._transformed.reshape(6, -1))
         return self._transformed
 
-    def spare_flat(self) -> Array:
-        """Like ``flat``, but not in the way of the transformed cells."""
-        return np.empty_like(self.flat)
+    def transform_outputs(self, bias: Array | None) -> Array:
+        """The outputs whose values at the points are in ``outputs``, in the order of `by_tile`."""
+        along = self._along[:, :6]
+        _multiply(_OUTPUTS, self.outputs.reshape(6, -1), along.reshape(4, -1))
+        if bias is None:
+            _multiply(_OUTPUTS, along, self._flat)
+        else:
+            self._along[:, 6].reshape(4, -1, len(bias))[...] = bias
+            _multiply(_OUTPUTS_AND_BIAS, self._along, self._flat)
+        return self._flat.reshape(self.by_tile.shape)
+
+    def transform_cotangents(self, g: Array) -> Array:
+        """Adjoint: what ``outputs`` would be. Cells that are transformed already stay."""
+        images, rows, columns = self.shape
+        filters = g.shape[1]
+        spare = np.empty(24 * images * rows * columns * filters, np.float32)
+        plane = _part(spare, images, 4 * rows, 4 * columns, filters)
+        _lay_out(g, plane, 0, 0)
+        down = _part(self._two, 6, images, rows, 4 * columns, filters)
+        _multiply(_OUTPUTS.T, plane.reshape(images, rows, 4, -1), _one_axis(down))
+        tiles = _part(spare, 4, 6, images, rows, columns, filters)
+        split = down.reshape(6, images, rows, columns, 4, filters)
+        tiles[...] = split.transpose(4, 0, 1, 2, 3, 5)
+        _multiply(_OUTPUTS.T, tiles.reshape(4, -1), self.outputs.reshape(6, -1))
+        return self.outputs
+
+
+def _part(room: Array, *shape: int) -> Array:
+    """The beginning of a buffer as an array."""
+    return room[: math.prod(shape)].reshape(shape)
+
+
+def _one_axis(down: Array) -> Array:
+    """``(6, images, rows, width, channels)`` as a matrix for each image and row."""
+    _, images, rows, _, _ = down.shape
+    return down.transpose(1, 2, 0, 3, 4).reshape(images, rows, 6, -1)
+
+
+def _multiply(matrix: Array, values: Array, out: Array) -> None:
+    """The product of a small matrix with some of many columns, a part of them at a time."""
+    count = values.shape[-1] // _COLUMNS
+
+    def parts(of: Array) -> Array:
+        some = of[..., : count * _COLUMNS]
+        return some.reshape(*of.shape[:-1], count, _COLUMNS).swapaxes(-2, -3)
+
+    if count:
+        np.matmul(matrix, parts(values), out=parts(out))
+    if count * _COLUMNS < values.shape[-1]:
+        np.matmul(matrix, values[..., count * _COLUMNS :], out=out[..., count * _COLUMNS :])
 
 
 def _lay_out(x: Array, cells: Array, top: int, left: int) -> None:
