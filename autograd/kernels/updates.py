@@ -19,8 +19,9 @@ from autograd.kernels._windows import Array
 
 __all__ = ["adam_step", "sgd_step", "steps_together"]
 
-# From this many elements on, a second thread is worth the trouble of waking it, ...
-_SHARED = 1 << 18
+# From this many elements on, they are worked on in blocks that stay in the second-level cache from
+# one operation to the next, and a second thread is worth the trouble of waking it, ...
+_SHARED, _BLOCK = 1 << 18, 1 << 16
 # ... and Numba that of importing it.
 _COMPILED = 1 << 11
 
@@ -48,24 +49,27 @@ def steps_together(kind: str, arrays: Sequence[Sequence[Array]]) -> Any:
     return Steps(kind, arrays)
 
 
-def _in_threads(work: Callable[..., None], arrays: Sequence[Array | None], *options: Any) -> None:
-    """``work(*arrays, *options)`` on slices of large arrays at once; None among them stays None.
+def _in_blocks(work: Callable[..., None], arrays: Sequence[Array | None], *options: Any) -> None:
+    """``work(*arrays, *options)`` on slices of large arrays; None among them stays None.
 
-    No threads are started for it: the gain is a fifth of a step, and BLAS would have to do with one
-    thread from then on.
+    Slices go one after the other, in two threads where some of ours are up already. None are
+    started for it: the gain is a fifth of a step, and BLAS would have to do with one thread from
+    then on.
     """
     given = [a for a in arrays if a is not None]
-    size, threads = given[0].size, thread_count()
-    if threads < 2 or not are_up() or not all(a.flags.c_contiguous for a in given):
+    if not all(a.flags.c_contiguous for a in given):
         work(*arrays, *options)
         return
     flat = [None if a is None else a.reshape(-1) for a in arrays]
+    size, threads = given[0].size, thread_count() if are_up() else 1
     bounds = [size * i // threads for i in range(threads + 1)]
 
-    def piece(i: int) -> None:
-        work(*[None if a is None else a[bounds[i] : bounds[i + 1]] for a in flat], *options)
+    def share(i: int) -> None:
+        for start in range(bounds[i], bounds[i + 1], _BLOCK):
+            part = slice(start, min(start + _BLOCK, bounds[i + 1]))
+            work(*[None if a is None else a[part] for a in flat], *options)
 
-    in_threads(piece, range(threads))
+    in_threads(share, range(threads))
 
 
 @compilable(least=_COMPILED)
@@ -105,7 +109,7 @@ def adam_step(
     if p.size < _SHARED:
         _adam(*arrays, *options)
     else:
-        _in_threads(_adam, arrays, *options)
+        _in_blocks(_adam, arrays, *options)
 
 
 def _adam(
@@ -190,7 +194,7 @@ def sgd_step(
     if p.size < _SHARED:
         _sgd(*arrays, *options)
     else:
-        _in_threads(_sgd, arrays, *options)
+        _in_blocks(_sgd, arrays, *options)
 
 
 def _sgd(
