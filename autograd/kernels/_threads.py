@@ -148,6 +148,6 @@ def in_shares(
     work: Callable[[list[Any]], None], pieces: list[Any], threads: int | None = None
 ) -> None:
     """Call ``work`` on each of so many threads, with its equal share of the pieces, in order."""
-    threads = min(thread_count() if threads is None else threads, len(pieces))
+    threads = max(1, min(thread_count() if threads is None else threads, len(pieces)))
     bounds = [len(pieces) * i // threads for i in range(threads + 1)]
     in_threads(work, [pieces[i:j] for i, j in pairwise(bounds)])

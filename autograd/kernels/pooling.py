@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd.kernels._threads import in_shares
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import (
     Array,
@@ -36,7 +37,9 @@ __all__ = [
 ]
 
 # Planes are pooled in blocks of about this many bytes: the next pass finds them still in cache.
-_BLOCK_BYTES = 1 << 18
+_BLOCK_BYTES = 1 << 20
+# From this many elements on, a second thread is worth the trouble of waking it.
+_SHARED = 1 << 19
 
 
 @once_for_each
@@ -114,7 +117,8 @@ def max_pool(
         steps = np.array([0, *reversed(_flat_steps(spatial, kernel, dilation))], np.int64)
         planes, maxima = _planes(x), _planes(y)
         places = None if indices is None else _planes(indices)
-        for block in _blocks(planes):
+
+        def work(block: slice) -> None:
             _reduce_windows(np.maximum, _lowest(x.dtype), planes[block], axes, maxima[block])
             if places is not None:
                 rank = _winner(planes[block], maxima[block], taps)
@@ -123,6 +127,8 @@ def max_pool(
                 np.add(origins, steps.take(rank, mode="clip"), out=places[block])
                 if not rank.all():
                     places[block][rank == 0] = 0
+
+        _in_blocks(planes, work)
     return y, indices
 
 
@@ -179,10 +185,11 @@ def _mask_windows(g: Array, x: Array, y: Array, taps: list[Index]) -> Array | No
     covered = y.size * len(taps) == x.size
     gx = (np.empty if covered else np.zeros)(x.shape, g.dtype)
     targets, cells, maxima, given = _planes(gx), _planes(x), _planes(y), _planes(g)
-    for block in _blocks(cells):
+
+    def work(block: slice) -> bool:
         to, of, top, part = targets[block], cells[block], maxima[block], given[block]
         if not np.isfinite(part).all():
-            return None
+            return False
         open_ = np.equal(of[taps[0]], top)
         np.multiply(part, open_, out=to[taps[0]])
         np.logical_not(open_, out=open_)
@@ -191,9 +198,9 @@ def _mask_windows(g: Array, x: Array, y: Array, taps: list[Index]) -> Array | No
             np.logical_and(hit, open_, out=hit)
             np.multiply(part, hit, out=to[tap])
             np.not_equal(open_, hit, out=open_)
-        if open_.any():
-            return None
-    return gx
+        return not open_.any()
+
+    return gx if _in_blocks(cells, work) else None
 
 
 def _mask_pairs(g: Array, x: Array, y: Array) -> Array | None:
@@ -204,10 +211,11 @@ def _mask_pairs(g: Array, x: Array, y: Array) -> Array | None:
     """
     gx = np.empty(x.shape, g.dtype)
     targets, cells, maxima, given = _planes(gx), _planes(x), _planes(y), _planes(g)
-    for block in _blocks(cells):
+
+    def work(block: slice) -> bool:
         to, of, top, part = targets[block], cells[block], maxima[block], given[block]
         if not (np.isfinite(part).all() and np.isfinite(top).all()):
-            return None
+            return False
         left = of[..., 0::2].copy()  # which is compared twice
         peaks = np.maximum(left, of[..., 1::2])
         rows = np.empty(peaks.shape, g.dtype)
@@ -217,7 +225,9 @@ def _mask_pairs(g: Array, x: Array, y: Array) -> Array | None:
         first = np.multiply(rows, left == peaks)
         to[..., 0::2] = first
         np.subtract(rows, first, out=to[..., 1::2])
-    return gx
+        return True
+
+    return gx if _in_blocks(cells, work) else None
 
 
 @compilable(least=1 << 12)
@@ -304,10 +314,13 @@ def avg_pool(
             spatial, out, kernel, stride, padding, count_include_pad, x.dtype
         )
         planes, means = _planes(x), _planes(y)
-        for block in _blocks(planes):
+
+        def work(block: slice) -> None:
             mean = means[block]
             _reduce_windows(np.add, 0, planes[block], axes, mean)
             np.divide(mean, divisor, out=mean)
+
+        _in_blocks(planes, work)
     return y
 
 
@@ -344,8 +357,11 @@ def avg_pool_input_grad(
             spatial, out, kernel, stride, padding, count_include_pad, g.dtype
         )
         sums, cells = _planes(g), _planes(gx)
-        for block in _blocks(cells):
+
+        def work(block: slice) -> None:
             _spread_windows(sums[block] / divisor, axes, cells[block])
+
+        _in_blocks(cells, work)
     else:
         gx[...] = 0
     return gx
@@ -364,6 +380,25 @@ def _blocks(planes: Array) -> Iterator[slice]:
     count = max(1, _BLOCK_BYTES * len(planes) // max(1, planes.nbytes))
     for start in range(0, len(planes), count):
         yield slice(start, start + count)
+
+
+def _in_blocks(planes: Array, work: Callable[[slice], bool | None]) -> bool:
+    """Call ``work`` on slices of planes that fit in cache together, in threads where that pays.
+
+    Returns:
+        Whether none of them was False; after one that is, its thread stops.
+    """
+    well = True
+
+    def share(blocks: list[slice]) -> None:
+        nonlocal well
+        for block in blocks:
+            if work(block) is False:
+                well = False
+                return
+
+    in_shares(share, list(_blocks(planes)), None if planes.size >= _SHARED else 1)
+    return well
 
 
 def _flat_blocks(x: Array, indices: Array, values: Array) -> Iterator[tuple[Array, Array, Array]]:

@@ -21,6 +21,7 @@ from autograd.kernels import (
     max_unpool,
     pool_output_shape,
 )
+from autograd.kernels._settings import SETTINGS
 
 Array = np.ndarray[Any, Any]
 
@@ -175,10 +176,39 @@ def test_max_pool_dtypes(dtype: Any, padding: int) -> None:
     np.testing.assert_array_equal(indices, expected[1])
 
 
-def test_max_pool_in_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two planes of 9 by 8 numbers at a time, on three threads."""
+    monkeypatch.setattr(kernels, "_BLOCK_BYTES", 2 * 9 * 8 * 8)
+    monkeypatch.setattr(kernels, "_SHARED", 1)
+    monkeypatch.setattr(SETTINGS, "threads", 3)
+
+
+@pytest.mark.usefixtures("many_blocks")
+@pytest.mark.parametrize("window", [((3, 3), (3, 3)), ((2, 2), (2, 2))])
+@pytest.mark.parametrize("strange", [0.0, np.nan])
+def test_gradients_in_many_blocks(window: Any, strange: float) -> None:
+    """Also where one block, of one thread, cannot be done by masks."""
+    geometry = Geometry(5, 3, (12, 6), *window, ((0, 0), (0, 0)), (1, 1), False)
+    x = np.random.default_rng(0).standard_normal(geometry.shape)
+    x[3, 1, 4, 2] = strange
+    y, indices = max_pool(x, *geometry.window)
+    assert indices is not None
+    g = np.random.default_rng(1).standard_normal(y.shape)
+    expected = max_unpool(g, indices, geometry.spatial)
+    np.testing.assert_array_equal(max_pool_grad(g, x, y, *geometry.window), expected)
+    area = np.prod(geometry.kernel)
+    means = avg_pool(np.nan_to_num(x), *geometry.undilated)
+    np.testing.assert_allclose(means.sum() * area, np.nan_to_num(x).sum())
+    spread = avg_pool_input_grad(g, geometry.spatial, *geometry.undilated)
+    np.testing.assert_allclose(spread[:, :, 0, 0], g[:, :, 0, 0] / area)
+    np.testing.assert_allclose(spread.sum(), g.sum())
+
+
+@pytest.mark.usefixtures("many_blocks")
+def test_max_pool_in_many_blocks() -> None:
     geometry = Geometry(5, 3, (9, 8), (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1), True)
     x = np.random.default_rng(0).standard_normal(geometry.shape)
-    monkeypatch.setattr(kernels, "_BLOCK_BYTES", 2 * 9 * 8 * 8)
     y, indices = max_pool(x, *geometry.window)
     expected = max_by_definition(geometry, x)
     np.testing.assert_array_equal(y, expected[0])
