@@ -98,19 +98,43 @@ def _again(builder: Any, condition: Any, head: Any, after: Any) -> None:
 
 def _tile(count: int) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        (a, a0, a_row, a_step, rows, b, b0, b1, offsets, offset, depth,
-         c, c0, c1, c_row, w0, w1, start, s0, accumulate) = args  # fmt: skip
+        (a, a0, a_row, a_step, rows, b, b0, reads, offsets, depth,
+         c, c0, writes, widths, c_row, start, s0, accumulate) = args  # fmt: skip
         kinds = signature.args
         a, b = elements(context, builder, kinds[0], a), elements(context, builder, kinds[5], b)
         table = elements(context, builder, kinds[8], offsets)
-        c = elements(context, builder, kinds[11], c)
-        start = elements(context, builder, kinds[17], start)
+        c = elements(context, builder, kinds[10], c)
+        start = elements(context, builder, kinds[15], start)
+        reads, writes, widths = (cgutils.unpack_tuple(builder, v) for v in (reads, writes, widths))
         number = context.get_data_type(kinds[0].dtype)
         size = 4 if kinds[0].dtype == types.float32 else 8
         lanes = VECTOR_BYTES // size
         vector = ir.VectorType(number, lanes)
+        # Each of the two vectors is made of one part, or of two.
+        parts = len(reads) // 2
+        part = ir.VectorType(number, lanes // parts)
         intp = ir.IntType(64)
         integer = lambda n: ir.Constant(intp, n)  # noqa: E731
+
+        def joined(pointers: Sequence[Any]) -> list[Any]:
+            """Both vectors, loaded from where their parts are."""
+            loaded = [
+                builder.load(vector_at(builder, pointer, part), align=size) for pointer in pointers
+            ]
+            if parts == 1:
+                return loaded
+            order = ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(lanes)))
+            return [builder.shuffle_vector(*loaded[i : i + 2], order) for i in (0, 2)]
+
+        def parted(value: Any) -> list[Any]:
+            if parts == 1:
+                return [value]
+            half = lanes // 2
+            kind = ir.VectorType(ir.IntType(32), half)
+            return [
+                builder.shuffle_vector(value, value, ir.Constant(kind, list(range(i, i + half))))
+                for i in (0, half)
+            ]
 
         # Rows past the last are the last again: computed for nothing, and stored where it is.
         last = builder.sub(rows, integer(1))
@@ -119,20 +143,15 @@ def _tile(count: int) -> Any:
             for i in range(count)
         ]
         a_rows = [builder.gep(a, [builder.add(a0, builder.mul(r, a_row))]) for r in row]
+        places = [builder.add(c0, at) for at in writes]
         c_rows = [
-            [builder.gep(c, [builder.add(at, builder.mul(r, c_row))]) for at in (c0, c1)]
-            for r in row
+            [builder.gep(c, [builder.add(at, builder.mul(r, c_row))]) for at in places] for r in row
         ]
-        b_at = [builder.gep(b, [at]) for at in (b0, b1)]
-        table = builder.gep(table, [offset])
+        b_at = [builder.gep(b, [builder.add(b0, at)]) for at in reads]
 
         with builder.if_else(accumulate) as (then, otherwise):
             with then:
-                there = [
-                    builder.load(vector_at(builder, at, vector), align=size)
-                    for pair in c_rows
-                    for at in pair
-                ]
+                there = [value for pointers in c_rows for value in joined(pointers)]
                 from_there = builder.block
             with otherwise:
                 anew = []
@@ -157,10 +176,7 @@ def _tile(count: int) -> Any:
         sums = [builder.phi(vector) for _ in begin]
         at_a = builder.mul(k, a_step)
         at_b = builder.load(builder.gep(table, [k]))
-        bs = [
-            builder.load(vector_at(builder, builder.gep(p, [at_b]), vector), align=size)
-            for p in b_at
-        ]
+        bs = joined([builder.gep(p, [at_b]) for p in b_at])
         ends = []
         for i in range(count):
             factor = _splat(builder, builder.load(builder.gep(a_rows[i], [at_a])), vector)
@@ -181,49 +197,50 @@ def _tile(count: int) -> Any:
             result.add_incoming(end, head)
             results.append(result)
 
-        scratch = cgutils.alloca_once(builder, vector, size=count)
-        for v, (at, width) in enumerate(((c0, w0), (c1, w1))):
-            whole = builder.icmp_signed(">=", width, integer(lanes))
-            with builder.if_else(whole) as (full, part):
+        scratch = cgutils.alloca_once(builder, part, size=count)
+        rows_of = [
+            [value for v in range(2) for value in parted(results[2 * i + v])] for i in range(count)
+        ]
+        for v, (at, width) in enumerate(zip(places, widths, strict=True)):
+            whole = builder.icmp_signed(">=", width, integer(part.count))
+            with builder.if_else(whole) as (full, rest):
                 with full:
                     for i in range(count):
-                        to = vector_at(builder, c_rows[i][v], vector)
-                        builder.store(results[2 * i + v], to, align=size)
-                with part:
+                        to = vector_at(builder, c_rows[i][v], part)
+                        builder.store(rows_of[i][v], to, align=size)
+                with rest:
                     for i in range(count):
-                        builder.store(results[2 * i + v], builder.gep(scratch, [integer(i)]))
+                        builder.store(rows_of[i][v], builder.gep(scratch, [integer(i)]))
                     kept = builder.bitcast(scratch, number.as_pointer())
                     with cgutils.for_range(builder, rows) as line:
                         here = builder.add(at, builder.mul(line.index, c_row))
-                        source = builder.mul(line.index, integer(lanes))
+                        source = builder.mul(line.index, integer(part.count))
                         with cgutils.for_range(builder, width) as loop:
                             value = builder.gep(kept, [builder.add(source, loop.index)])
                             to = builder.gep(c, [builder.add(here, loop.index)])
                             builder.store(builder.load(value), to)
         return context.get_dummy_value()
 
-    return codegen
-
-
-def _declare(count: int) -> Any:
-    code = _tile(count)
-
     @intrinsic
-    def tile(typingctx, a, a0, a_row, a_step, rows, b, b0, b1, offsets, offset, depth,
-             c, c0, c1, c_row, w0, w1, start, s0, accumulate):  # fmt: skip
-        n = types.intp
+    def tile(typingctx, a, a0, a_row, a_step, rows, b, b0, reads, offsets, depth,
+             c, c0, writes, widths, c_row, start, s0, accumulate):  # fmt: skip
+        n, places = types.intp, types.UniTuple(types.intp, len(reads))
         signature = types.void(
-            a, n, n, n, n, b, n, n, offsets, n, n, c, n, n, n, n, n, start, n, types.boolean
-        )
-        return signature, code
+            a, n, n, n, n, b, n, places, offsets, n, c, n, places, places, n, start, n,
+            types.boolean,
+        )  # fmt: skip
+        return signature, codegen
 
     return tile
 
 
-tile4, tile6 = _declare(4), _declare(6)
+# A block of a matrix product: some rows by two vectors, or by four halves of vectors, each read
+# from, written to, and as wide as told. ``offsets`` are those of the rows of ``b``; sums begin with
+# ``start``, or with what is in ``c``.
+tile4, tile6 = _tile(4), _tile(6)
 
 
-def _dots(count_rows: int, count_columns: int, vector_bytes: int) -> Any:
+def _dots(count_rows: int, count_columns: int, parts: int) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         (a, a0, a_row, rows, b, b_offsets, offset, columns, a_table, b_table, count,
          c, c0, c_row) = args  # fmt: skip
@@ -235,7 +252,7 @@ def _dots(count_rows: int, count_columns: int, vector_bytes: int) -> Any:
         c = elements(context, builder, kinds[11], c)
         number = context.get_data_type(kinds[0].dtype)
         size = 4 if kinds[0].dtype == types.float32 else 8
-        lanes = vector_bytes // size
+        lanes = VECTOR_BYTES // size
         vector = ir.VectorType(number, lanes)
         intp, short = ir.IntType(64), ir.IntType(32)
 
@@ -256,6 +273,7 @@ def _dots(count_rows: int, count_columns: int, vector_bytes: int) -> Any:
             which = builder.add(offset, clamped(j, columns))
             b_columns.append(builder.gep(b, [builder.load(builder.gep(b_offsets, [which]))]))
 
+        count = builder.sdiv(count, integer(parts))
         zero = ir.Constant(vector, [0.0] * lanes)
         before = builder.block
         head = builder.append_basic_block("dots")
@@ -265,19 +283,29 @@ def _dots(count_rows: int, count_columns: int, vector_bytes: int) -> Any:
         k = builder.phi(intp)
         k.add_incoming(integer(0), before)
         sums = [builder.phi(vector) for _ in range(count_rows * count_columns)]
-        at_a, at_b = (
-            builder.load(builder.gep(a_table, [k])),
-            builder.load(builder.gep(b_table, [k])),
-        )
+        first = builder.mul(k, integer(parts))
+        at_a = builder.load(builder.gep(a_table, [first]))
+        at_b = [
+            builder.load(builder.gep(b_table, [builder.add(first, integer(i))]))
+            for i in range(parts)
+        ]
 
-        def loaded(pointer: Any, at: Any) -> Any:
-            return builder.load(vector_at(builder, builder.gep(pointer, [at]), vector), align=size)
+        def loaded(pointer: Any, *places: Any) -> Any:
+            kind = ir.VectorType(number, lanes // len(places))
+            found = [
+                builder.load(vector_at(builder, builder.gep(pointer, [at]), kind), align=size)
+                for at in places
+            ]
+            if len(places) == 1:
+                return found[0]
+            order = ir.Constant(ir.VectorType(short, lanes), list(range(lanes)))
+            return builder.shuffle_vector(*found, order)
 
         # The sums, the rows and one column at a time fit into the registers.
         left = [loaded(p, at_a) for p in a_rows]
         ends: list[Any] = [None] * len(sums)
         for j, column in enumerate(b_columns):
-            right = loaded(column, at_b)
+            right = loaded(column, *at_b)
             for i in range(count_rows):
                 at = i * count_columns + j
                 term = builder.fmul(left[i], right, flags=_FMA)
@@ -352,8 +380,10 @@ def _dots(count_rows: int, count_columns: int, vector_bytes: int) -> Any:
 
 
 # Add a block of dot products: of 3 rows with 4 others, of one row with 12 others.
-dots3x4, short_dots3x4 = _dots(3, 4, VECTOR_BYTES), _dots(3, 4, SHORT_BYTES)
-dots1x12, short_dots1x12 = _dots(1, 12, VECTOR_BYTES), _dots(1, 12, SHORT_BYTES)
+dots3x4, dots1x12 = _dots(3, 4, 1), _dots(1, 12, 1)
+# The same from shorter vectors, an even number: two that follow each other in ``a`` are one.
+_PARTS = VECTOR_BYTES // SHORT_BYTES
+short_dots3x4, short_dots1x12 = _dots(3, 4, _PARTS), _dots(1, 12, _PARTS)
 
 
 def _strip(count: int, vector_bytes: int) -> Any:

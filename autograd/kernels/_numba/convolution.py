@@ -39,6 +39,7 @@ from autograd.kernels._numba._micro import (
     every_other,
     short_dots1x12,
     short_dots3x4,
+    short_strip8,
     spread,
     strip8,
     tile4,
@@ -432,6 +433,13 @@ def _pack(x, base, buffer, at, channels, od, oh, rows, plan):
 
 
 @compiled
+def _lanes(plan, x):
+    """Whether rows of windows fit into a shorter vector, and the numbers of the one they are in."""
+    short = plan.out_w * x.itemsize <= SHORT_BYTES < VECTOR_BYTES
+    return short, (SHORT_BYTES if short else VECTOR_BYTES) // x.itemsize
+
+
+@compiled
 def _taps(table, channels, rows, plan):
     """Where in the buffer each tap of each channel reads for the first window."""
     line = plan.phases * plan.pitch
@@ -456,26 +464,46 @@ def _rows_read(rows, plan):
 
 
 @compiled
-def _product(a, a0, a_row, filters, b, taps, depth, vectors, count, c, c0, c_row, start, s0, more):
+def _two(vectors, v, count, column):
+    return vectors[v, column], vectors[min(v + 1, count - 1), column]
+
+
+@compiled
+def _four(vectors, v, count, column):
+    return _two(vectors, v, count, column) + _two(vectors, min(v + 2, count - 1), count, column)
+
+
+@compiled
+def _filters(a, a0, a_row, filters, b, reads, taps, depth, c, c0, writes, widths, c_row, start, s0,
+             more):  # fmt: skip
+    """All filters by a few vectors of windows."""
+    i = 0
+    while i < filters:
+        left = filters - i
+        if left > 8 or left == 6 or left == 5:
+            tile6(a, a0 + i * a_row, a_row, 1, min(left, 6), b, 0, reads, taps, depth,
+                  c, c0 + i * c_row, writes, widths, c_row, start, s0 + i, more)  # fmt: skip
+            i += 6
+        else:
+            tile4(a, a0 + i * a_row, a_row, 1, min(left, 4), b, 0, reads, taps, depth,
+                  c, c0 + i * c_row, writes, widths, c_row, start, s0 + i, more)  # fmt: skip
+            i += 4
+
+
+@compiled
+def _product(a, a0, a_row, filters, b, taps, depth, vectors, count, short, c, c0, c_row, start, s0,
+             more):  # fmt: skip
     """Some filters by ``count`` vectors of windows, each read, stored, and as wide, as told."""
+    if short:
+        for v in range(0, count, 4):
+            _filters(a, a0, a_row, filters, b, _four(vectors, v, count, 0), taps, depth,
+                     c, c0, _four(vectors, v, count, 1), _four(vectors, v, count, 2), c_row,
+                     start, s0, more)  # fmt: skip
+        return
     for v in range(0, count, 2):
-        u = min(v + 1, count - 1)
-        b0, b1 = vectors[v, 0], vectors[u, 0]
-        at0, at1 = c0 + vectors[v, 1], c0 + vectors[u, 1]
-        w0, w1 = vectors[v, 2], vectors[u, 2]
-        i = 0
-        while i < filters:
-            left = filters - i
-            if left > 8 or left == 6 or left == 5:
-                tile6(a, a0 + i * a_row, a_row, 1, min(left, 6), b, b0, b1, taps, 0, depth,
-                      c, at0 + i * c_row, at1 + i * c_row, c_row, w0, w1, start, s0 + i,
-                      more)  # fmt: skip
-                i += 6
-            else:
-                tile4(a, a0 + i * a_row, a_row, 1, min(left, 4), b, b0, b1, taps, 0, depth,
-                      c, at0 + i * c_row, at1 + i * c_row, c_row, w0, w1, start, s0 + i,
-                      more)  # fmt: skip
-                i += 4
+        _filters(a, a0, a_row, filters, b, _two(vectors, v, count, 0), taps, depth,
+                 c, c0, _two(vectors, v, count, 1), _two(vectors, v, count, 2), c_row,
+                 start, s0, more)  # fmt: skip
 
 
 @Compiled
@@ -508,7 +536,8 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
     """One thread's share of :func:`_correlate`: some rows of windows, or some filters."""
     plan = plans[0]
     first, y_channel, y_depth, y_height, y_width = steps
-    filters, channels, lanes = plan.filters, plan.channels, VECTOR_BYTES // x.itemsize
+    filters, channels = plan.filters, plan.channels
+    short, lanes = _lanes(plan, x)
     taps = plan.kernel_d * plan.kernel_h * plan.kernel_w
     line = plan.phases * plan.pitch
     down = line if plan.kernel_h == 1 else plan.stride_h * line
@@ -529,7 +558,7 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
         low, high = filters * thread // threads, filters * (thread + 1) // threads
     if low == high or begin == end:
         return
-    buffer = zeros(plan.block * plan.kernel_d * read * line + 2 * lanes, x)
+    buffer = zeros(plan.block * plan.kernel_d * read * line + 2 * VECTOR_BYTES // x.itemsize, x)
     table = np.empty(plan.block * taps, np.int64)
     vectors = np.empty((plan.rows * wide, 3), np.int64)
     span = plan.rows * wide * lanes
@@ -573,12 +602,17 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
                     for f in range(high - low):
                         at = f * span if aside else to + f * y_channel
                         for v in range(0, rows * wide, 8):
-                            strip8(weight, a0 + f * channels * taps, buffer, vectors, v,
-                                   rows * wide, table, part * taps, target, at,
-                                   start, f_first + f)  # fmt: skip
+                            if short:
+                                short_strip8(weight, a0 + f * channels * taps, buffer, vectors, v,
+                                             rows * wide, table, part * taps, target, at,
+                                             start, f_first + f)  # fmt: skip
+                            else:
+                                strip8(weight, a0 + f * channels * taps, buffer, vectors, v,
+                                       rows * wide, table, part * taps, target, at,
+                                       start, f_first + f)  # fmt: skip
                 else:
                     _product(weight, a0, channels * taps, high - low,
-                             buffer, table, part * taps, vectors, rows * wide,
+                             buffer, table, part * taps, vectors, rows * wide, short,
                              target, 0 if aside else to, span if aside else y_channel,
                              start, f_first, c > 0)  # fmt: skip
             if aside:
@@ -627,9 +661,7 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
     """One thread's share of :func:`_weigh`: some channels, or some rows of windows."""
     plan = plans[0]
     filters, channels = plan.filters, plan.channels
-    # Rows that fit into a shorter vector take no longer so, and less room.
-    short = plan.out_w * x.itemsize <= SHORT_BYTES < VECTOR_BYTES
-    lanes = (SHORT_BYTES if short else VECTOR_BYTES) // x.itemsize
+    short, lanes = _lanes(plan, x)
     taps = plan.kernel_d * plan.kernel_h * plan.kernel_w
     line = plan.phases * plan.pitch
     down = line if plan.kernel_h == 1 else plan.stride_h * line
@@ -658,7 +690,7 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
     some = max(4, some // 4 * 4)
     buffer = zeros(many * slot + 2 * VECTOR_BYTES // x.itemsize, x)
     table = np.empty(block * taps, np.int64)
-    span = many * plan.rows * wide * lanes
+    span = (many * plan.rows * wide + short) * lanes
     cotangent = zeros(filters * span, g)
     left = np.empty(span // lanes, np.int64)
     right = np.empty(span // lanes, np.int64)
@@ -677,6 +709,11 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
                     left[k] = k * lanes
                     right[k] = (s - slab) * slot + r * down + v * lanes
                     k += 1
+        if short and k % 2:  # they are taken in pairs: one more, of zeros
+            left[k], right[k] = k * lanes, right[k - 1]
+            for f in range(filters):
+                _clear(cotangent, f * span + k * lanes, lanes)
+            k += 1
         for group in range(plan.groups):
             for s in range(slab, last):
                 n, od = s // plan.out_d, s % plan.out_d

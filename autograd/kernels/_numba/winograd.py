@@ -336,19 +336,19 @@ def _product(a, a0, a_row, a_step, rows, b, b0, b_step, taps, depth, c, c0, c_ro
     by_itself()
     for j in range(0, columns, _PANEL):
         b1 = b0 + j // _PANEL * b_step
-        b2 = b1 + _LANES
-        second = _LANES if j + _LANES < columns else 0
+        both = (0, _LANES)
+        widths = (_LANES, _LANES if j + _LANES < columns else 0)
         i = 0
         while i < rows:
             left = rows - i
             to = c0 + i * c_row + j
             if left > 8 or left == 6 or left == 5:
-                tile6(a, a0 + i * a_row, a_row, a_step, min(left, 6), b, b1, b2, taps, 0, depth,
-                      c, to, to + _LANES, c_row, _LANES, second, zero, 0, more > 0)  # fmt: skip
+                tile6(a, a0 + i * a_row, a_row, a_step, min(left, 6), b, b1, both, taps, depth,
+                      c, to, both, widths, c_row, zero, 0, more > 0)  # fmt: skip
                 i += 6
             else:
-                tile4(a, a0 + i * a_row, a_row, a_step, min(left, 4), b, b1, b2, taps, 0, depth,
-                      c, to, to + _LANES, c_row, _LANES, second, zero, 0, more > 0)  # fmt: skip
+                tile4(a, a0 + i * a_row, a_row, a_step, min(left, 4), b, b1, both, taps, depth,
+                      c, to, both, widths, c_row, zero, 0, more > 0)  # fmt: skip
                 i += 4
 
 

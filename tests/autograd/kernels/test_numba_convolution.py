@@ -276,8 +276,8 @@ def test_innermost_loops_are_as_they_are_written():
     def product(a, b, taps, c, zero):
         apart(c)
         _micro.tile6(
-            a, 0, 1, 6, 6, b, 0, lanes, taps, 0, len(taps),
-            c, 0, lanes, 2 * lanes, lanes, lanes, zero, 0, False,
+            a, 0, 1, 6, 6, b, 0, (0, lanes), taps, len(taps),
+            c, 0, (0, lanes), (lanes, lanes), 2 * lanes, zero, 0, False,
         )  # fmt: skip
 
     lanes = _micro.VECTOR_BYTES // 4
