@@ -94,7 +94,7 @@ def pays(images: int, weight: Ints, out: Ints) -> bool:
     """
     rows, columns = (-(-n // _TILE) for n in out)
     filled = math.prod(out) / (rows * columns * _TILE * _TILE)
-    return min(weight[:2]) >= 16 and images * rows * columns >= 32 and filled > 0.4
+    return min(weight[:2]) >= 16 and images * rows * columns >= 48 and filled > 0.4
 
 
 def correlate(

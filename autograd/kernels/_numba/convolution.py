@@ -257,8 +257,10 @@ def conv_weight_grad(
         _weigh_share.address(g.dtype, _weigh_kinds),
         g.reshape(-1), x.reshape(-1), sums.reshape(-1), plan, by_channels, threads,
     )  # fmt: skip
-    # Cells beside a row of windows are multiplied by 0, which is exact unless one is inf or nan.
-    return _finite(sums[0] if copies == 1 else sums.sum(axis=0))
+    gw = sums[0] if copies == 1 else sums.sum(axis=0)
+    # Cells beside a row of windows are multiplied by 0, which is exact unless one is inf or nan;
+    # then the gradient is, too.
+    return gw if x.size < gw.size and _finite(x) is x else _finite(gw)
 
 
 def _finite(array: Any) -> Any:

@@ -161,7 +161,7 @@ def test_a_bad_number_reaches_only_what_reads_it(bad: float) -> None:
 def test_who_is_served() -> None:
     """Float32, 3 by 3, stride and dilation 1; by default only where it pays; never if unwanted."""
     padding = ((1, 1), (1, 1))
-    x, w, b, _ = arrays(2, 1, 16, 16, (16, 16), padding)
+    x, w, b, _ = arrays(3, 1, 16, 16, (16, 16), padding)
     seen: list[tuple[int, ...]] = []
     original = winograd.correlate
 
