@@ -250,6 +250,7 @@ class _Tiles:
         self.room = room
         one, two = room[:most], room[most:]
         self._two = two
+        self._spare: Array | None = None
         wide = 4 * columns + 2
         self._cells = _part(two, images, 4 * rows + 2, wide, channels)
         n, h, *_ = self._cells.strides
@@ -303,7 +304,9 @@ class _Tiles:
         """Adjoint: what ``outputs`` would be. Cells that are transformed already stay."""
         images, rows, columns = self.shape
         filters = g.shape[1]
-        spare = np.empty(24 * images * rows * columns * filters, np.float32)
+        if self._spare is None:
+            self._spare = np.empty(24 * images * rows * columns * filters, np.float32)
+        spare = self._spare
         plane = _part(spare, images, 4 * rows, 4 * columns, filters)
         _lay_out(g, plane, 0, 0)
         down = _part(self._two, 6, images, rows, 4 * columns, filters)
