@@ -56,12 +56,21 @@ def test_rosenbrock_in_ten_dimensions(method):
     assert result.evaluations <= 600
 
 
-@pytest.mark.parametrize("condition", [1.0, 100.0, 1e4])
+# Near the minimum of a badly conditioned one, how a processor rounds decides how soon conjugate
+# gradients are there: limits are those of twelve such functions on two of them, and some more.
+@pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize(
-    ("method", "evaluations"), [("newton", 8), ("bfgs", 120), ("nonlinear_cg", 150)]
+    ("method", "condition", "evaluations"),
+    [
+        *[("newton", condition, 8) for condition in (1.0, 100.0, 1e4)],
+        *[("bfgs", condition, 160) for condition in (1.0, 100.0, 1e4)],
+        ("nonlinear_cg", 1.0, 10),
+        ("nonlinear_cg", 100.0, 70),
+        ("nonlinear_cg", 1e4, 400),
+    ],
 )
-def test_quadratics_of_given_condition(method, evaluations, condition):
-    f, minimum, _ = quadratic(condition)
+def test_quadratics_of_given_condition(method, condition, evaluations, seed):
+    f, minimum, _ = quadratic(condition, seed=seed)
     result = getattr(optim, method)(f, np.zeros(20), tolerance=1e-7)
     assert result.converged, result.message
     np.testing.assert_allclose(result.x, minimum, atol=1e-6)
