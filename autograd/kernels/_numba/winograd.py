@@ -16,17 +16,9 @@ from numba import types
 
 from autograd.kernels._numba import compiled, parallel, prange
 from autograd.kernels._numba._calls import Compiled, call
-from autograd.kernels._numba._micro import (
-    VECTOR_BYTES,
-    Lane,
-    by_itself,
-    mapped,
-    tile4,
-    tile6,
-    turn8,
-    turn16,
-)
+from autograd.kernels._numba._micro import VECTOR_BYTES, by_itself, tile4, tile6
 from autograd.kernels._numba._room import empty, zeros
+from autograd.kernels._numba._transforms import Lane, mapped, turn8, turn16
 from autograd.kernels._threads import thread_count
 
 __all__ = ["correlate", "pays", "weight_grad"]
