@@ -12,12 +12,13 @@ import sys
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import Token
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 import numpy as np
 
-from autograd._modes import STATE
+from autograd._modes import STATE, State
 
 __all__ = [
     "GraphError",
@@ -26,10 +27,17 @@ __all__ = [
     "RemovableHandle",
     "Scope",
     "current_place",
+    "enter_scope",
     "iterate_leaves",
+    "leave_scope",
     "mark_internal",
     "topological_order",
 ]
+
+_new = object.__new__
+_ref = weakref.ref
+_getframe = sys._getframe
+_state, _enter = STATE.get, STATE.set
 
 
 class GraphError(RuntimeError):
@@ -108,22 +116,19 @@ def _is_ours(name: str) -> bool:
 class Scope:
     """One call of a module: which module, called by which, from where.
 
-    Holds the module weakly, so that a module may keep its own outputs without a reference cycle.
-    ``opaque`` tells that the module is one of the library's: what it does has no line of the user's
-    but that of the call.
+    Made by :func:`enter_scope`. Holds the module weakly, so that a module may keep its own outputs
+    without a reference cycle. ``opaque`` tells that the module is one of the library's: what it
+    does has no line of the user's but that of the call.
     """
 
     __slots__ = ("_code", "_instruction", "label", "module", "opaque", "parent")
 
-    def __init__(self, module: Any, parent: Scope | None, frame: FrameType) -> None:
-        """``frame`` is where the module was called."""
-        kind = type(module)
-        self.module = weakref.ref(module)
-        self.label = kind.__name__
-        self.parent = parent
-        home = kind.__module__
-        self.opaque = _ours[home] if home in _ours else _is_ours(home)
-        self._code, self._instruction = place(frame, parent)
+    module: weakref.ref[Any]
+    label: str
+    parent: Scope | None
+    opaque: bool
+    _code: CodeType | None
+    _instruction: int
 
     @property
     def source(self) -> str:
@@ -150,6 +155,37 @@ class Scope:
     def __repr__(self) -> str:
         module = self.module()
         return f"{self.path}: {self.label if module is None else _headline(module)}"
+
+
+def enter_scope(module: Any) -> Token[State]:
+    """Record what follows as done by ``module``, until :func:`leave_scope` gets the token back.
+
+    To be called in the method that runs the module, such as ``__call__``.
+
+    The outermost module is called ``model`` in paths such as ``model.features.3``; the others get
+    the names under which their owners hold them.
+    """
+    state = _state()
+    parent = state.scope
+    scope = _new(Scope)
+    scope.module = _ref(module)
+    kind = type(module)
+    scope.label = kind.__name__
+    scope.parent = parent
+    home = kind.__module__
+    scope.opaque = _ours[home] if home in _ours else _is_ours(home)
+    frame = _getframe(2)  # where the module was called
+    code = frame.f_code
+    if code.co_filename in _outside:
+        scope._code = code
+        scope._instruction = frame.f_lasti
+    else:
+        scope._code, scope._instruction = place(frame, parent)
+    return _enter(state.within(scope))
+
+
+# ``leave_scope(token)`` returns to the scope (and grad mode) that :func:`enter_scope` left.
+leave_scope = STATE.reset
 
 
 def _name_in(parent: Scope | None, scope: Scope) -> str:

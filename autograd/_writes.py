@@ -33,13 +33,18 @@ class _Writes:
         frame = user_frame(sys._getframe(1))
         write = latest, frame.f_code, frame.f_lasti
         for array in arrays:
-            buffer = array if array.base is None else owner(array)
-            key = id(buffer)
-            entry = entries.get(key)
-            if entry is not None and entry[0]() is buffer:
-                entry[1] = write
-            else:
-                entries[key] = [weakref.ref(buffer, self._forgetter(key)), write]
+            entry = entries.get(id(array))
+            if entry is None or entry[0]() is not array:
+                entry = self._entry(owner(array))
+            entry[1] = write
+
+    def _entry(self, buffer: np.ndarray[Any, Any]) -> list[Any]:
+        """That of a buffer, made on first use."""
+        key = id(buffer)
+        entry = self._entries.get(key)
+        if entry is None or entry[0]() is not buffer:
+            entry = self._entries[key] = [weakref.ref(buffer, self._forgetter(key)), None]
+        return entry
 
     def _forgetter(self, key: int) -> Callable[[weakref.ref[Any]], None]:
         entries = self._entries

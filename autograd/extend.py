@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from contextvars import Token
-from sys import _getframe
 from typing import Any
 
 import numpy as np
 
-from autograd._graph import Scope, mark_internal
+from autograd._graph import Scope as Scope
+from autograd._graph import enter_scope as enter_scope
+from autograd._graph import leave_scope as leave_scope
+from autograd._graph import mark_internal as mark_internal
 from autograd._modes import CHANGES, STATE, State
 from autograd._primitive import Specialized as Specialized
 from autograd._random import generator
@@ -37,26 +39,10 @@ __all__ = [
 ]
 
 
-def enter_scope(module: Any) -> Token[State]:
-    """Record what follows as done by ``module``, until :func:`leave_scope` gets the token back.
-
-    To be called in the method that runs the module, such as ``__call__``.
-
-    The outermost module is called ``model`` in paths such as ``model.features.3``; the others get
-    the names under which their owners hold them.
-    """
-    state = STATE.get()
-    return STATE.set(state.within(Scope(module, state.scope, _getframe(2))))
-
-
 def is_outermost(token: Token[State]) -> bool:
     """Whether the scope that :func:`enter_scope` entered is in no other."""
     before = token.old_value
     return before is token.MISSING or before.scope is None
-
-
-# ``leave_scope(token)`` returns to the scope (and grad mode) that :func:`enter_scope` left.
-leave_scope = STATE.reset
 
 
 def current_path() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import is_
+from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,17 +24,46 @@ class Members:
 
     Attributes:
         others: the rest of the group.
+        states: what the optimizer remembers of each member.
+        arrays: of that, for each key the members' arrays.
     """
 
-    def __init__(self, params: list[Tensor], members: list[Tensor]) -> None:
+    def __init__(
+        self, params: list[Tensor], members: list[Tensor], states: list[dict[str, Any]]
+    ) -> None:
         inside = {id(p) for p in members}
         self.params, self.count = params, len(params)
         self.others = [p for p in params if id(p) not in inside]
-        self.members = members
+        self.members, self.states = members, states
+        self.shapes, self.dtype = [p.shape for p in members], members[0].dtype
+        self.arrays: dict[str, list[Array]] = {}
 
     def serves(self, params: list[Tensor]) -> bool:
         """Whether it was made for these parameters."""
         return params is self.params and len(params) == self.count
+
+    def intact(self) -> bool:
+        """Whether the states' arrays are those they were."""
+        try:
+            return all(
+                all(map(is_, map(itemgetter(key), self.states), self.arrays[key]))
+                for key in self.arrays
+            )
+        except KeyError:
+            return False
+
+    def gradients(self) -> list[Array] | None:
+        """The members' gradients, or None if one has none that fits."""
+        found = []
+        for p, shape in zip(self.members, self.shapes):
+            gradient = p.grad
+            if gradient is None:
+                return None
+            array = gradient.data
+            if array.shape != shape:
+                return None
+            found.append(array)
+        return found
 
 
 class Bundle(Members):
@@ -46,21 +75,18 @@ class Bundle(Members):
     def __init__(
         self, params: list[Tensor], members: list[Tensor], states: list[dict[str, Any]]
     ) -> None:
-        super().__init__(params, members)
-        self.states = states
-        self.shapes = [p.shape for p in members]
+        super().__init__(params, members, states)
         ends = np.cumsum([p.size for p in members]).tolist()
         parts = [slice(end - p.size, end) for p, end in zip(members, ends)]
 
         def views(flat: Array) -> list[Array]:
             return [flat[part].reshape(shape) for part, shape in zip(parts, self.shapes)]
 
-        self.p = np.empty(ends[-1], members[0].dtype)
+        self.p = np.empty(ends[-1], self.dtype)
         self.g = np.empty_like(self.p)
         self.values, self.slopes = views(self.p), views(self.g)
         self.homes: list[Array] = []  # the members' own arrays, found to fit
         self.state: dict[str, Any] = dict(states[0])
-        self.arrays: dict[str, list[Array]] = {}
         for key, value in states[0].items():
             if isinstance(value, np.ndarray):
                 self.state[key] = np.concatenate([state[key] for state in states], axis=None)
@@ -103,24 +129,17 @@ class Bundle(Members):
 
     def gather(self) -> bool:
         """Copy values and gradients in; False if the members no longer march in step."""
-        states, count = self.states, len(self.members)
-        for key, views in self.arrays.items():
-            if not all(map(is_, [state.get(key) for state in states], views)):
-                return False
+        slopes = self.gradients()
+        if slopes is None or not self.intact():
+            return False
         for key in self.scalars:
-            if [state.get(key) for state in states].count(self.state[key]) != count:
+            if [state.get(key) for state in self.states].count(self.state[key]) != len(slopes):
                 return False
         homes = [p.data for p in self.members]
-        gradients = [p.grad for p in self.members]
-        if not all(map(is_, homes, self.homes)) or len(self.homes) != count:
-            if [a.shape for a in homes] != self.shapes or {a.dtype for a in homes} != {
-                self.p.dtype
-            }:
+        if not all(map(is_, homes, self.homes)) or not self.homes:
+            if [a.shape for a in homes] != self.shapes or {a.dtype for a in homes} != {self.dtype}:
                 return False
             self.homes = homes
-        slopes = [g.data for g in gradients if g is not None]
-        if [g.shape for g in slopes] != self.shapes:
-            return False
         for value, home, slope, found in zip(self.values, homes, self.slopes, slopes):
             value[...] = home
             slope[...] = found

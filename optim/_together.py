@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from operator import is_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,13 +23,11 @@ class Together(Members):
     def __init__(
         self, optimizer: Optimizer, params: list[Tensor], members: list[Tensor], rule: Any
     ) -> None:
-        super().__init__(params, members)
+        super().__init__(params, members, [optimizer.state[p] for p in members])
         self._rule = rule
-        self._states = [optimizer.state[p] for p in members]
         self._homes = [p.data for p in members]
-        self._shapes, self._dtypes = [p.shape for p in members], [p.dtype for p in members]
-        self._arrays = {key: [state[key] for state in self._states] for key in rule[1:]}
-        self._steps = steps_together(rule[0], list(zip(self._homes, *self._arrays.values())))
+        self.arrays = {key: [state[key] for state in self.states] for key in rule[1:]}
+        self._steps = steps_together(rule[0], list(zip(self._homes, *self.arrays.values())))
 
     @classmethod
     def of(cls, optimizer: Optimizer, group: Group) -> Together | None:
@@ -54,19 +51,19 @@ class Together(Members):
         """Take a step; returns the arrays, or None if they, or the rule, are not what they were."""
         if not self._steps.ready or optimizer._together(group) != self._rule:
             return None
-        if not all(map(is_, [p.data for p in self.members], self._homes)):
+        if not self.intact() or not all(map(_is_home, self.members, self._homes)):
             return None
-        for key, arrays in self._arrays.items():
-            if not all(map(is_, [state.get(key) for state in self._states], arrays)):
-                return None
-        gradients = [p.grad.data for p in self.members if p.grad is not None]
-        if [g.shape for g in gradients] != self._shapes:
+        gradients = self.gradients()
+        if gradients is None or not all(g.dtype == self.dtype for g in gradients):
             return None
-        if [g.dtype for g in gradients] != self._dtypes:
-            return None
-        numbers, flags = optimizer._advance(self._states, group)
+        numbers, flags = optimizer._advance(self.states, group)
         self._steps.take(gradients, numbers, *flags)
         return self._homes
+
+
+def _is_home(p: Tensor, home: Array) -> bool:
+    """Whether an array is a parameter's, and still may be written to."""
+    return p.data is home and home.flags.writeable
 
 
 def _fits(array: Any, p: Array) -> bool:

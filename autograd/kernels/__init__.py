@@ -14,6 +14,7 @@ from autograd.kernels.elementwise import leaky_relu as leaky_relu
 from autograd.kernels.elementwise import leaky_relu_grad as leaky_relu_grad
 from autograd.kernels.elementwise import relu as relu
 from autograd.kernels.elementwise import relu_grad as relu_grad
+from autograd.kernels.elementwise import zeros as zeros
 from autograd.kernels.im2col import col2im as col2im
 from autograd.kernels.im2col import im2col as im2col
 from autograd.kernels.loops import Loop as Loop

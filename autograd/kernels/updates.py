@@ -144,14 +144,15 @@ def _adam(
     add(v, work, v)
     if largest is not None:
         v = np.maximum(largest, v, out=largest)
+    small = np.array(eps, p.dtype)
     if eps_inside:
-        add(v, eps, work)
+        add(v, small, work)
         np.sqrt(work, work)
     else:
         np.sqrt(v, work)
-        add(work, eps, work)
+        add(work, small, work)
     np.divide(m, work, work)
-    multiply(work, rate, work)
+    multiply(work, np.array(rate, p.dtype), work)
     np.subtract(p, work, p)
 
 

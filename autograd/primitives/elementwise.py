@@ -301,7 +301,8 @@ def relu(x: Any, /) -> Any:
     """
     if type(x) is not np.ndarray:
         return np.maximum(x, 0)
-    return kernels.relu(x) if x.size > SMALL else np.maximum(x, _ZERO.get(x.dtype, 0))
+    # NumPy's loops are faster for two arrays than for an array and a number.
+    return kernels.relu(x) if x.size > SMALL else np.maximum(x, kernels.zeros(x.shape, x.dtype))
 
 
 @relu.rule

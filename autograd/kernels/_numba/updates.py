@@ -35,13 +35,13 @@ class Steps:
     def __init__(self, kind: str, arrays: Sequence[Sequence[Any]]) -> None:
         self._arrays = arrays  # which keeps them where they are
         self._run = {"adam": _adam, "sgd": _sgd}[kind]
-        self._dtype = arrays[0][0].dtype
-        self._like = np.empty(0, self._dtype)
+        self._like = np.empty(0, arrays[0][0].dtype)
         # Of the array, its gradient, and its state; and the number of elements.
         self._table = np.zeros((len(arrays), 5), np.int64)
         for row, (p, *state) in zip(self._table, arrays):
             row[0], row[4] = _address(p), p.size
-            row[2 : 2 + len(state)] = [_address(array) for array in state]
+            row[2 : 2 + len(state)] = list(map(_address, state))
+        self._slopes = self._table[:, 1]
         self._total = int(self._table[:, 4].sum())
 
     @property
@@ -53,18 +53,25 @@ class Steps:
         self, gradients: Sequence[Any], numbers: Sequence[Sequence[float]], *flags: bool
     ) -> None:
         """One step of all of them."""
-        gradients = [np.ascontiguousarray(g, self._dtype) for g in gradients]
-        self._table[:, 1] = [_address(g) for g in gradients]
+        addresses = list(map(_address, gradients))
+        if 0 in addresses:
+            gradients = list(map(np.ascontiguousarray, gradients))
+            addresses = list(map(_address, gradients))
+        self._slopes[:] = addresses
         threads = 1 if self._total < _SHARED else thread_count()
-        numbers = np.array(numbers, self._dtype)
+        numbers = np.array(numbers, self._like.dtype)
         self._run(self._table, self._total, numbers, self._like, *flags, threads)
 
 
+_from_buffer = c_char.from_buffer
+
+
 def _address(array: Any) -> int:
+    """Where an array begins; 0 if it is not in C order."""
     try:
-        return addressof(c_char.from_buffer(array))  # takes a quarter of the time
-    except (TypeError, ValueError):  # of an array without elements, or only to be read
-        return int(array.ctypes.data)
+        return addressof(_from_buffer(array))  # takes a quarter of the time
+    except (TypeError, ValueError):  # for an array without elements, or only to be read, too
+        return int(array.ctypes.data) if array.flags.c_contiguous else 0
 
 
 def adam_step(
@@ -72,7 +79,7 @@ def adam_step(
     eps: float, eps_inside: bool, decay: float, shrink: float,
 ) -> Any:  # fmt: skip
     """See :func:`autograd.kernels.updates.adam_step`."""
-    if largest is not None or not serves(p, g, m, v):
+    if largest is not None or not serves(p, g, m, v) or not _writeable(p, m, v):
         return NotImplemented
     beta1, beta2 = betas
     numbers = (beta1, 1 - beta1, beta2, 1 - beta2, rate, eps, decay, shrink)
@@ -85,12 +92,17 @@ def sgd_step(
     nesterov: bool, decay: float,
 ) -> Any:  # fmt: skip
     """See :func:`autograd.kernels.updates.sgd_step`."""
-    if not serves(p, g) or (m is not None and not serves(p, m)):
+    arrays = (p,) if m is None else (p, m)
+    if not serves(*arrays, g) or not _writeable(*arrays):
         return NotImplemented
     numbers = (rate, momentum, 1 - dampening, decay)
-    arrays = (p,) if m is None else (p, m)
     Steps("sgd", [arrays]).take([g], [numbers], m is not None, nesterov, decay != 0)
     return None
+
+
+def _writeable(*arrays: Any) -> bool:
+    """Whether they may be written to; compiled code, which has an address, would do it anyway."""
+    return all(a.flags.writeable for a in arrays)
 
 
 # ------------------------------------------------------------------------------ compiled
