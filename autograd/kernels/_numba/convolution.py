@@ -20,6 +20,7 @@ from numba import types
 
 from autograd.kernels._numba import (
     HAS_GEMM,
+    columns,
     compiled,
     depthwise,
     gemm,
@@ -193,6 +194,8 @@ def conv_input_grad(
         return depthwise.input_grad(g, weight, spatial, stride, before, dilation, groups)
     if sparse.serves_input_grad(g, weight, spatial, stride):
         return sparse.input_grad(g, weight, spatial, stride, before, dilation, groups)
+    if columns.serves_input_grad(images, filters, out, kernel, stride):
+        return columns.input_grad(g, weight, spatial, stride, before, dilation, groups)
     if math.prod(stride) > _MOST_RESIDUES:
         return NotImplemented
     parts = _residues(kernel, spatial, tuple(stride), before, tuple(dilation))
@@ -245,6 +248,10 @@ def conv_weight_grad(
         return _finite(gw)
     if sparse.serves_weight_grad(g, channels, kernel, dilation):
         return _finite(sparse.weight_grad(g, x, kernel, stride, before, dilation, groups))
+    if columns.serves_weight_grad(filters, out, stride):
+        gw = columns.weight_grad(g, x, kernel, stride, before, dilation, groups)
+        # The padding is multiplied with cotangents, which is exact unless one is inf or nan.
+        return gw if g.size < gw.size and _finite(g) is g else _finite(gw)
     plan = _plan(
         images, groups, channels, filters, x.shape[2:], kernel, out,
         tuple(stride), before, tuple(dilation), x.itemsize,

@@ -122,6 +122,19 @@ def test_direct(case, threads):
 
 
 @settings(max_examples=80, deadline=None)
+@given(cases(), st.integers(1, 3), st.integers(1, 100), st.integers(1, 5000))
+def test_columns(case, threads, windows, size):
+    """However many windows and channels are worked on at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "threads", threads)
+        patch.setattr(compiled.columns, "_WINDOWS", windows)
+        patch.setattr(compiled.columns, "_COLUMN_BYTES", size)
+        for gradient in ("weight", "input"):
+            patch.setattr(compiled.columns, f"serves_{gradient}_grad", lambda *_: True)
+        case.check(served=False)
+
+
+@settings(max_examples=80, deadline=None)
 @given(cases(most_channels=1, most_filters=4, most_axes=2), st.integers(1, 3))
 def test_depthwise(case, threads):
     with pytest.MonkeyPatch.context() as patch:
@@ -342,6 +355,7 @@ WAYS = {
     "tiles": (0, 1, 2),
     "depthwise": (2,),
     "depthwise with strides": (1, 2),
+    "columns": (1, 2),
     "sparse": (1, 2),
     "sparse, large planes": (2,),
     "dense": (),
@@ -354,6 +368,7 @@ def test_who_goes_by_another_way(way, monkeypatch):
         "tiles": Case(2, 1, 8, 4, (16, 16), (2, 2), (2, 2), ((0, 0), (0, 0)), ONE),
         "depthwise": Case(2, 8, 1, 1, (16, 16), (3, 3), ONE, SAME, ONE),
         "depthwise with strides": Case(2, 8, 1, 1, (16, 16), (3, 3), (2, 2), SAME, ONE),
+        "columns": Case(2, 1, 8, 128, (9, 9), (3, 3), (2, 2), SAME, ONE),
     }.get(way, Case(64, 1, 6, 16, (14, 14), (5, 5), ONE, ((0, 0), (0, 0)), ONE))
     if way.startswith("sparse"):
         case.thin_out(0.2)
@@ -399,6 +414,23 @@ def test_zeros_times_what_is_not_finite(value):
             exact = Plain.conv_input_grad(case.g, case.w, case.spatial, *case.settings)
         ours = compiled.conv_input_grad(case.g, case.w, case.spatial, *case.settings)
         np.testing.assert_allclose(ours, exact, rtol=1e-3, atol=1e-3)
+        what[where] = before
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_columns_of_what_is_not_finite(value):
+    case = Case(1, 1, 16, 128, (7, 7), (3, 3), (2, 2), SAME, ONE)
+    assert case.g.size < case.w.size
+    for what, where in ((case.x, (0, 2, 5, 5)), (case.w, (2, 1, 0, 2)), (case.g, (0, 3, 0, 0))):
+        before, what[where] = what[where], value
+        with np.errstate(invalid="ignore"):
+            exact = case.by(Plain)
+        ours = case.by(compiled)
+        np.testing.assert_allclose(ours[1], exact[1], rtol=1e-3, atol=1e-3)
+        if what is case.g:
+            assert ours[2] is NotImplemented  # the padding was multiplied with it
+        else:
+            np.testing.assert_allclose(ours[2], exact[2], rtol=1e-3, atol=1e-3)
         what[where] = before
 
 
