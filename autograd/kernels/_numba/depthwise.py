@@ -107,10 +107,12 @@ def _weigh_kinds(number: Any) -> tuple[Any, ...]:
 
 @compiled
 def _lay(source, first, step, target, at, low, count, pitch):
-    """A row of ``pitch`` numbers: zeros, so many cells that are a step apart, and zeros."""
+    """A row of ``pitch`` numbers: zeros, so many cells that are a step apart, and zeros.
+
+    Copies end at the end of a vector; what is too much goes to the next row, to be written again.
+    """
     for q in range(low):
         target[at + q] = 0
-    # Copies end at the end of a vector; what is too much is written again, in the next row, too.
     if step == 1 and first + count + _LANES <= source.size:
         copied(source, first, target, at + low, count)
     elif step == 2 and first + 2 * (count + _LANES) <= source.size:
@@ -118,7 +120,14 @@ def _lay(source, first, step, target, at, low, count, pitch):
     else:
         for q in range(count):
             target[at + low + q] = source[first + q * step]
-    for q in range(low + count, pitch + _LANES):
+    for q in range(low + count, pitch):
+        target[at + q] = 0
+
+
+@compiled
+def _end(target, at):
+    """Clear what a copy left behind the last row."""
+    for q in range(_LANES):
         target[at + q] = 0
 
 
@@ -134,11 +143,14 @@ def _split(x, base, cells, shape, window):
             low = min(max(-(shift // stride_w), 0), pitch)
             end = max(min((width - 1 - shift) // stride_w + 1, pitch), low)
             first = base + shift + low * stride_w
+            last = at
             for r in range(rows):
                 h = r * stride_h + a - before_h
                 if h >= 0 and h < height:
                     _lay(x, first + h * width, stride_w, cells, at, low, end - low, pitch)
+                    last = at + pitch
                 at += pitch
+            _end(cells, last)
 
 
 @compiled
@@ -169,6 +181,7 @@ def _weigh_share(g, x, gw, shape, window, offsets, thread, threads):
                 source = (image * groups * filters + channel) * out_h * out_w
                 for r in range(out_h):
                     _lay(g, source + r * out_w, 1, cotangent, r * pitch, 0, out_w, pitch)
+                _end(cotangent, out_h * pitch)
                 to = channel * taps
                 for t in range(0, taps, 3):
                     u, v = min(t + 1, taps - 1), min(t + 2, taps - 1)
@@ -310,6 +323,7 @@ def _spread_share(g, weight, gx, shape, layout, parts, places, offsets, thread, 
                 for r in range(out_h):
                     at = (r + low_h) * pitch
                     _lay(g, source + r * out_w, 1, cotangent, at, low_w, out_w, pitch)
+                _end(cotangent, (low_h + out_h) * pitch)
                 for p in range(len(parts)):
                     count = (parts[p, 2] - 1) * pitch + parts[p, 3]
                     for t in range(parts[p, 4], parts[p, 5]):
