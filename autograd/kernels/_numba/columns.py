@@ -112,73 +112,74 @@ def _reach(j, out_w, width, stride, before, dilation):
 
 @compiled
 def _rows(table, first, last, group, shape):
-    """Of some rows of windows: where the group's cells begin, and the first cell they see."""
-    _, groups, channels, _, depth, height, width = shape[:7]
-    out_d, out_h = shape[10], shape[11]
-    sd, sh, bd, bh = shape[13], shape[14], shape[16], shape[17]
+    """Where the row of cells begins that some windows' row of taps sees; -1 outside the input."""
+    _, groups, channels, _, depth, height, width, kd, kh = shape[:9]
+    out_d, out_h, sd, sh = shape[10], shape[11], shape[13], shape[14]
+    bd, bh, dd, dh = shape[16], shape[17], shape[19], shape[20]
     for line in range(first, last):
         n, row = line // (out_d * out_h), line % (out_d * out_h)
-        table[line - first, 0] = (n * groups + group) * channels * depth * height * width
-        table[line - first, 1] = row // out_h * sd - bd
-        table[line - first, 2] = row % out_h * sh - bh
+        base = (n * groups + group) * channels * depth
+        for i in range(kd):
+            d = row // out_h * sd - bd + i * dd
+            for j in range(kh):
+                h = row % out_h * sh - bh + j * dh
+                inside = 0 <= d < depth and 0 <= h < height
+                cell = ((base + d) * height + h) * width
+                table[i * kh + j, line - first] = cell if inside else -1
 
 
 @compiled
 def _gather(x, columns, rows, count, c0, c1, shape):
     """What ``count`` rows of windows see of some channels, as ``(channels, taps, windows)``."""
-    _, _, _, _, depth, height, width, kd, kh, kw, _, _, out_w = shape[:13]
-    sw, bw, dd, dh, dw = shape[15], shape[18], shape[19], shape[20], shape[21]
+    plane, width, out_w = shape[4] * shape[5] * shape[6], shape[6], shape[12]
+    kw, stride, before, dilation = shape[9], shape[15], shape[18], shape[21]
     at = 0
     for c in range(c0, c1):
-        for i in range(kd):
-            for j in range(kh):
-                for k in range(kw):
-                    shift, low, high = _reach(k, out_w, width, sw, bw, dw)
-                    for r in range(count):
-                        d, h = rows[r, 1] + i * dd, rows[r, 2] + j * dh
-                        begin, end = low, high
-                        if d < 0 or d >= depth or h < 0 or h >= height:
-                            begin, end = out_w, out_w
-                        row = columns[at : at + out_w]  # whose indices need no signs
-                        for q in range(begin):
+        for u in range(len(rows)):
+            for k in range(kw):
+                shift, low, high = _reach(k, out_w, width, stride, before, dilation)
+                # Copies end at the end of a vector; what is too much is written again.
+                end = (high - low + _LANES) * stride
+                for r in range(count):
+                    row = columns[at : at + out_w]  # whose indices need no signs
+                    at += out_w
+                    cell = rows[u, r]
+                    if cell < 0 or low == high:
+                        for q in range(out_w):
                             row[q] = 0
-                        if begin < end:
-                            cell = rows[r, 0] + ((c * depth + d) * height + h) * width
-                            cell += shift + low * sw
-                            # Copies end at the end of a vector; what is too much is written again.
-                            most = cell + (end - begin + _LANES) * sw
-                            if sw == 1 and most <= x.size:
-                                copied(x, cell, columns, at + begin, end - begin)
-                            elif sw == 2 and most <= x.size:
-                                every_other(x, cell, columns, at + begin, end - begin)
-                            else:
-                                for q in range(begin, end):
-                                    row[q] = x[cell + (q - begin) * sw]
-                        for q in range(end, out_w):
-                            row[q] = 0
-                        at += out_w
+                        continue
+                    cell += c * plane + shift + low * stride
+                    for q in range(low):
+                        row[q] = 0
+                    if stride == 1 and cell + end <= x.size:
+                        copied(x, cell, columns, at - out_w + low, high - low)
+                    elif stride == 2 and cell + end <= x.size:
+                        every_other(x, cell, columns, at - out_w + low, high - low)
+                    else:
+                        for q in range(low, high):
+                            row[q] = x[cell + (q - low) * stride]
+                    for q in range(high, out_w):
+                        row[q] = 0
 
 
 @compiled
 def _scatter(columns, x, rows, count, c0, c1, shape):
     """Adjoint of :func:`_gather`: add columns to the cells that they would be read from."""
-    _, _, _, _, depth, height, width, kd, kh, kw, _, _, out_w = shape[:13]
-    sw, bw, dd, dh, dw = shape[15], shape[18], shape[19], shape[20], shape[21]
+    plane, width, out_w = shape[4] * shape[5] * shape[6], shape[6], shape[12]
+    kw, stride, before, dilation = shape[9], shape[15], shape[18], shape[21]
     at = 0
     for c in range(c0, c1):
-        for i in range(kd):
-            for j in range(kh):
-                for k in range(kw):
-                    shift, low, high = _reach(k, out_w, width, sw, bw, dw)
-                    for r in range(count):
-                        d, h = rows[r, 1] + i * dd, rows[r, 2] + j * dh
-                        if 0 <= d < depth and 0 <= h < height:
-                            cell = rows[r, 0] + ((c * depth + d) * height + h) * width
-                            cells = x[cell + shift + low * sw :]
-                            part = columns[at + low : at + high]
-                            for q in range(len(part)):
-                                cells[q * sw] += part[q]
-                        at += out_w
+        for u in range(len(rows)):
+            for k in range(kw):
+                shift, low, high = _reach(k, out_w, width, stride, before, dilation)
+                for r in range(count):
+                    cell = rows[u, r]
+                    if cell >= 0:
+                        cells = x[cell + c * plane + shift + low * stride :]
+                        part = columns[at + low : at + high]
+                        for q in range(len(part)):
+                            cells[q * stride] += part[q]
+                    at += out_w
 
 
 @compiled
@@ -221,7 +222,7 @@ def _weigh(g, w, x, shape, thread, threads):
     every, lines, block = images * shape[10] * shape[11], shape[22], shape[23]
     low, high = channels * thread // threads, channels * (thread + 1) // threads
     own, columns = _rooms(g, shape)
-    rows = np.empty((lines, 3), np.int64)
+    rows = np.empty((shape[7] * shape[8], lines), np.int64)
     for group in range(groups):
         for first in range(0, every, lines):
             last = min(first + lines, every)
@@ -244,7 +245,7 @@ def _spread(g, w, x, shape, thread, threads):
     every, lines, block = images * shape[10] * shape[11], shape[22], shape[23]
     low, high = channels * thread // threads, channels * (thread + 1) // threads
     own, columns = _rooms(g, shape)
-    rows = np.empty((lines, 3), np.int64)
+    rows = np.empty((shape[7] * shape[8], lines), np.int64)
     for group in range(groups):
         for first in range(0, every, lines):
             last = min(first + lines, every)
