@@ -28,6 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from autograd.kernels._shares import even
 from autograd.kernels._windows import Array, Index, Ints, trailing
 
 __all__ = ["Axis", "FlatRows", "axes_of", "batches", "prefers_innermost"]
@@ -280,7 +281,7 @@ def batches(
     innermost = prefers_innermost(axes, together)
     if innermost:
         most = together
-    most = -(-count // -(-count // most))  # batches of equal size
+    most = even(count, most)
     rows = None
     for start in range(0, count, most):
         images = min(most, count - start)

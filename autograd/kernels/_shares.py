@@ -16,6 +16,7 @@ __all__ = [
     "COLUMN_COST",
     "Share",
     "by_group",
+    "even",
     "few_outputs",
     "multiplications",
     "parts_of",
@@ -71,6 +72,15 @@ def parts_of(count: int, parts: int) -> list[slice]:
     """Cut up so many things into about equal parts, none of them empty."""
     bounds = [count * i // parts for i in range(parts + 1)]
     return [slice(i, j) for i, j in pairwise(bounds) if i < j]
+
+
+def even(count: int, most: int) -> int:
+    """The size of equal parts of so many things, at most ``most`` of them in each.
+
+    >>> even(10, 7)
+    5
+    """
+    return -(-count // -(-count // min(count, most)))
 
 
 def few_outputs(shape: Ints, columns: int) -> bool:

@@ -191,6 +191,24 @@ def test_a_gradient_of_another_shape_is_refused() -> None:
         optimizer.step()
 
 
+@pytest.mark.parametrize("rule", ["adam", "sgd"])
+@pytest.mark.parametrize("when", ["from the start", "later"])
+def test_what_is_only_to_be_read_is_not_written(rule: str, when: str) -> None:
+    params = parameters()
+    if when == "later":
+        optimizer = run(RULES[rule], params)
+        assert is_together(optimizer, len(SHAPES))
+    params[4].data.flags.writeable = False
+    before = params[4].numpy().copy()
+    with pytest.raises(ValueError, match="read-only"):
+        if when == "later":
+            set_gradients(params, 5)
+            optimizer.step()
+        else:
+            run(RULES[rule], params)
+    np.testing.assert_array_equal(params[4].numpy(), before)
+
+
 def test_without_compiled_code_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def off(step: int, params: list[Tensor], optimizer: optim.Optimizer) -> None:
         if step == 2:

@@ -17,6 +17,7 @@ from autograd.kernels._numba import HAS_GEMM, compiled, gemm, parallel, prange
 from autograd.kernels._numba._calls import Compiled, call
 from autograd.kernels._numba._micro import VECTOR_BYTES, copied, every_other
 from autograd.kernels._numba._room import zeros
+from autograd.kernels._shares import even
 from autograd.kernels._threads import thread_count
 
 __all__ = ["input_grad", "serves_input_grad", "serves_weight_grad", "weight_grad"]
@@ -80,16 +81,17 @@ def _run(
         return (fill,) * (3 - len(values)) + tuple(values)
 
     kernel, out = three(w.shape[2:], 1), three(g.shape[2:], 1)
-    lines = -(-_WINDOWS // out[2])
-    taps = math.prod(kernel)
-    block = max(1, _COLUMN_BYTES // (taps * lines * out[2] * g.itemsize))
+    threads = thread_count()
+    lines = even(len(g) * out[0] * out[1], -(-_WINDOWS // out[2]))
+    columns = math.prod(kernel) * lines * out[2] * g.itemsize  # bytes of a channel's
+    block = even(-(-w.shape[1] // threads), max(1, _COLUMN_BYTES // columns))
     shape = (
         len(x), groups, w.shape[1], len(w) // groups, *three(x.shape[2:], 1), *kernel, *out,
         *three(stride, 1), *three(before, 0), *three(dilation, 1), lines, block,
     )  # fmt: skip
     _in_threads(
         share.address(g.dtype, _kinds),
-        g.reshape(-1), w.reshape(-1), x.reshape(-1), shape, thread_count(),
+        g.reshape(-1), w.reshape(-1), x.reshape(-1), shape, threads,
     )  # fmt: skip
 
 
@@ -210,8 +212,7 @@ def _rooms(like, shape):
     filters, taps, out_w = shape[3], shape[7] * shape[8] * shape[9], shape[12]
     windows = shape[22] * out_w
     slack = VECTOR_BYTES // like.itemsize
-    block = min(shape[2], shape[23])
-    return zeros(filters * windows + slack, like), zeros(block * taps * windows + slack, like)
+    return zeros(filters * windows + slack, like), zeros(shape[23] * taps * windows + slack, like)
 
 
 @Compiled

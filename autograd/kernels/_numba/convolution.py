@@ -1,10 +1,11 @@
-"""Convolution in one to three axes, compiled: no columns are laid out, and no BLAS is needed.
+"""Convolution in one to three axes, compiled: which kernel goes first, and the one that always can.
 
-A few channels of a few rows of the input are copied, with their padding, to a buffer that fits the
-second-level cache. There, what one tap of the kernel sees in neighbouring windows is contiguous (a
-stride keeps every stride-th cell in a row of its own, a phase), so that a block of outputs, some
-filters by some neighbouring windows, is a matrix product whose right-hand rows begin wherever a
-table of the taps says. The adjoints are the same loops with other tables.
+In that no columns are laid out, and no BLAS is needed. A few channels of a few rows of the input
+are copied, with their padding, to a buffer that fits the second-level cache. There, what one tap of
+the kernel sees in neighbouring windows is contiguous (a stride keeps every stride-th cell in a row
+of its own, a phase), so that a block of outputs, some filters by some neighbouring windows, is a
+matrix product whose right-hand rows begin wherever a table of the taps says. The adjoints are the
+same loops with other tables.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ from autograd.kernels._numba._micro import (
 )
 from autograd.kernels._numba._room import zeros
 from autograd.kernels._settings import SETTINGS
+from autograd.kernels._shares import even
 from autograd.kernels._threads import thread_count
 from autograd.kernels._windows import conv_output_shape
 
@@ -116,7 +118,7 @@ def _plan(
     pitch = out[2] + reach // stride[2]
     most = max(1, _WEIGHT_BYTES // (filters * taps * itemsize), 64 // taps)
     panel = max(1, _PANEL_BYTES // (2 * VECTOR_BYTES * kernel[0] * kernel[1]))
-    block = _even(channels, min(most, panel))
+    block = even(channels, min(most, panel))
     step = 1 if kernel[1] == 1 else stride[1]
     halo = (kernel[1] - 1) * dilation[1] + 1
     row = block * kernel[0] * phases * pitch * itemsize
@@ -125,14 +127,9 @@ def _plan(
         rows = max(1, (_BUFFER_BYTES // row - halo) // step + 1)
     numbers = (
         images, groups, channels, *spatial, filters, *kernel, *out, *stride, *before, *dilation,
-        phases, pitch, block, _even(out[1], rows), windows,
+        phases, pitch, block, even(out[1], rows), windows,
     )  # fmt: skip
     return np.array([numbers], _PLAN)
-
-
-def _even(count: int, most: int) -> int:
-    """The size of equal parts of at most so many."""
-    return -(-count // -(-count // min(count, most)))
 
 
 # ---------------------------------------------------------------------------------- the kernels

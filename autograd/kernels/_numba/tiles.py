@@ -16,6 +16,7 @@ from numba import types
 from autograd.kernels._numba import HAS_GEMM, compiled, gemm, parallel, prange
 from autograd.kernels._numba._calls import Compiled, call
 from autograd.kernels._numba._micro import VECTOR_BYTES, every_other
+from autograd.kernels._shares import even
 from autograd.kernels._threads import thread_count
 
 __all__ = ["conv", "input_grad", "serves", "weight_grad"]
@@ -45,8 +46,7 @@ def _shape(x: Any, kernel: Any, out: Any, groups: int, filters: int) -> tuple[in
     channels = x.shape[1] // groups
     row = channels * math.prod(kernel) * three(out)[2] * x.itemsize
     lines = three(out)[0] * three(out)[1]
-    rows = max(1, min(lines, _COLUMN_BYTES // row))
-    rows = -(-lines // -(-lines // rows))
+    rows = even(lines, max(1, _COLUMN_BYTES // row))
     return (
         len(x), groups, channels, filters, *three(x.shape[2:]), *three(kernel), *three(out), rows,
     )  # fmt: skip
