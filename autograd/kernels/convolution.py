@@ -316,8 +316,9 @@ def _correlate(
     if bands is not None:
         _correlate_bands(x, w, y, bands, stride[0], before[0], bias)
         return
-    # Contiguous, because BLAS takes no views that run backwards.
-    matrix = np.ascontiguousarray(w.reshape(groups, filters, -1), y.dtype)
+    matrix = w.reshape(groups, filters, -1).astype(y.dtype, copy=False)
+    if matrix.itemsize not in matrix.strides[1:] or min(matrix.strides) < 0:
+        matrix = np.ascontiguousarray(matrix)  # BLAS takes no views that run backwards
     if _is_pointwise(x, w, y, stride, before):
         _correlate_pointwise(x, matrix, y, bias, threads)
         return
