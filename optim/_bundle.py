@@ -45,22 +45,23 @@ class Members:
     def intact(self) -> bool:
         """Whether the states' arrays are those they were."""
         try:
-            return all(
-                all(map(is_, map(itemgetter(key), self.states), self.arrays[key]))
-                for key in self.arrays
-            )
+            for key, arrays in self.arrays.items():
+                if not all(map(is_, map(itemgetter(key), self.states), arrays)):
+                    return False
         except KeyError:
             return False
+        return True
 
     def gradients(self) -> list[Array] | None:
         """The members' gradients, or None if one has none that fits."""
         found = []
+        dtype = self.dtype
         for p, shape in zip(self.members, self.shapes):
             gradient = p.grad
             if gradient is None:
                 return None
             array = gradient.data
-            if array.shape != shape:
+            if array.shape != shape or array.dtype != dtype:
                 return None
             found.append(array)
         return found

@@ -54,7 +54,7 @@ class Together(Members):
         if not self.intact() or not all(map(_is_home, self.members, self._homes)):
             return None
         gradients = self.gradients()
-        if gradients is None or not all(g.dtype == self.dtype for g in gradients):
+        if gradients is None:
             return None
         numbers, flags = optimizer._advance(self.states, group)
         self._steps.take(gradients, numbers, *flags)
