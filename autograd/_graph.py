@@ -174,13 +174,7 @@ def enter_scope(module: Any) -> Token[State]:
     scope.parent = parent
     home = kind.__module__
     scope.opaque = _ours[home] if home in _ours else _is_ours(home)
-    frame = _getframe(2)  # where the module was called
-    code = frame.f_code
-    if code.co_filename in _outside:
-        scope._code = code
-        scope._instruction = frame.f_lasti
-    else:
-        scope._code, scope._instruction = place(frame, parent)
+    scope._code, scope._instruction = place(_getframe(2), parent)  # where the module was called
     return _enter(state.within(scope))
 
 

@@ -51,6 +51,16 @@ def conv_output_shape(
     )
 
 
+def three(values: Iterable[Any], fill: Any) -> tuple[Any, ...]:
+    """One value for each of three axes: those there are, after others for the axes before.
+
+    >>> three((5, 7), 1)
+    (1, 5, 7)
+    """
+    values = tuple(values)
+    return (fill,) * (3 - len(values)) + values
+
+
 def trailing(slices: Iterable[slice]) -> Index:
     """Index of the last axes of an array, whatever comes before them.
 

@@ -19,6 +19,7 @@ from autograd.kernels._numba._micro import VECTOR_BYTES, copied, every_other
 from autograd.kernels._numba._room import zeros
 from autograd.kernels._shares import even
 from autograd.kernels._threads import thread_count
+from autograd.kernels._windows import three
 
 __all__ = ["input_grad", "serves_input_grad", "serves_weight_grad", "weight_grad"]
 
@@ -61,7 +62,7 @@ def weight_grad(
 ) -> Any:
     """The gradient of a weight ``(O, C // groups, *kernel)``."""
     gw = np.empty((g.shape[1], x.shape[1] // groups, *kernel), g.dtype)
-    _run(_weigh, g, gw, x, stride, before, dilation, groups)
+    _run(True, g, gw, x, stride, before, dilation, groups)
     return gw
 
 
@@ -70,16 +71,14 @@ def input_grad(
 ) -> Any:
     """The gradient of an input ``(N, C, *spatial)``."""
     gx = np.zeros((len(g), groups * weight.shape[1], *spatial), g.dtype)
-    _run(_spread, g, weight, gx, stride, before, dilation, groups)
+    _run(False, g, weight, gx, stride, before, dilation, groups)
     return gx
 
 
 def _run(
-    share: Compiled, g: Any, w: Any, x: Any, stride: Any, before: Any, dilation: Any, groups: int
+    weighs: bool, g: Any, w: Any, x: Any, stride: Any, before: Any, dilation: Any, groups: int
 ) -> None:
-    def three(values: Any, fill: int) -> tuple[int, ...]:
-        return (fill,) * (3 - len(values)) + tuple(values)
-
+    """Find the gradient of the weight, or of the input."""
     kernel, out = three(w.shape[2:], 1), three(g.shape[2:], 1)
     threads = thread_count()
     lines = even(len(g) * out[0] * out[1], -(-_WINDOWS // out[2]))
@@ -90,14 +89,14 @@ def _run(
         *three(stride, 1), *three(before, 0), *three(dilation, 1), lines, block,
     )  # fmt: skip
     _in_threads(
-        share.address(g.dtype, _kinds),
-        g.reshape(-1), w.reshape(-1), x.reshape(-1), shape, threads,
+        _share.address(g.dtype, _kinds),
+        g.reshape(-1), w.reshape(-1), x.reshape(-1), shape, weighs, threads,
     )  # fmt: skip
 
 
 def _kinds(number: Any) -> tuple[Any, ...]:
     array, n = types.Array(number, 1, "C"), types.int64
-    return (array, array, array, types.UniTuple(n, 24), n, n)
+    return (array, array, array, types.UniTuple(n, 24), types.boolean, n, n)
 
 
 # ------------------------------------------------------------------------------ compiled
@@ -206,23 +205,16 @@ def _cotangents(g, own, first, last, group, shape):
             line = end
 
 
-@compiled
-def _rooms(like, shape):
-    """Room for cotangents, and for columns."""
-    filters, taps, out_w = shape[3], shape[7] * shape[8] * shape[9], shape[12]
-    windows = shape[22] * out_w
-    slack = VECTOR_BYTES // like.itemsize
-    return zeros(filters * windows + slack, like), zeros(shape[23] * taps * windows + slack, like)
-
-
 @Compiled
-def _weigh(g, w, x, shape, thread, threads):
-    """One thread's share of the weight's gradient: some channels."""
+def _share(g, w, x, shape, weighs, thread, threads):
+    """One thread's share: some channels."""
     images, groups, channels, filters = shape[:4]
     taps, out_w = shape[7] * shape[8] * shape[9], shape[12]
     every, lines, block = images * shape[10] * shape[11], shape[22], shape[23]
     low, high = channels * thread // threads, channels * (thread + 1) // threads
-    own, columns = _rooms(g, shape)
+    slack = VECTOR_BYTES // g.itemsize
+    own = zeros(filters * lines * out_w + slack, g)
+    columns = zeros(block * taps * lines * out_w + slack, g)
     rows = np.empty((shape[7] * shape[8], lines), np.int64)
     for group in range(groups):
         for first in range(0, every, lines):
@@ -232,36 +224,18 @@ def _weigh(g, w, x, shape, thread, threads):
             _rows(rows, first, last, group, shape)
             for c in range(low, high, block):
                 end = min(c + block, high)
-                _gather(x, columns, rows, last - first, c, end, shape)
-                to = (group * filters * channels + c) * taps
-                gemm(False, True, filters, (end - c) * taps, count, own, count,
-                     columns, count, 1.0 if first else 0.0, w[to:], channels * taps)  # fmt: skip
-
-
-@Compiled
-def _spread(g, w, x, shape, thread, threads):
-    """One thread's share of the input's gradient: some channels."""
-    images, groups, channels, filters = shape[:4]
-    taps, out_w = shape[7] * shape[8] * shape[9], shape[12]
-    every, lines, block = images * shape[10] * shape[11], shape[22], shape[23]
-    low, high = channels * thread // threads, channels * (thread + 1) // threads
-    own, columns = _rooms(g, shape)
-    rows = np.empty((shape[7] * shape[8], lines), np.int64)
-    for group in range(groups):
-        for first in range(0, every, lines):
-            last = min(first + lines, every)
-            count = (last - first) * out_w
-            _cotangents(g, own, first, last, group, shape)
-            _rows(rows, first, last, group, shape)
-            for c in range(low, high, block):
-                end = min(c + block, high)
-                source = (group * filters * channels + c) * taps
-                gemm(True, False, (end - c) * taps, count, filters, w[source:], channels * taps,
-                     own, count, 0.0, columns, count)  # fmt: skip
-                _scatter(columns, x, rows, last - first, c, end, shape)
+                part = w[(group * filters * channels + c) * taps :]
+                if weighs:
+                    _gather(x, columns, rows, last - first, c, end, shape)
+                    gemm(False, True, filters, (end - c) * taps, count, own, count,
+                         columns, count, 1.0 if first else 0.0, part, channels * taps)  # fmt: skip
+                else:
+                    gemm(True, False, (end - c) * taps, count, filters, part, channels * taps,
+                         own, count, 0.0, columns, count)  # fmt: skip
+                    _scatter(columns, x, rows, last - first, c, end, shape)
 
 
 @parallel
-def _in_threads(address, g, w, x, shape, threads):
+def _in_threads(address, g, w, x, shape, weighs, threads):
     for thread in prange(threads):
-        call(address, (g, w, x, shape, np.int64(thread), threads))
+        call(address, (g, w, x, shape, weighs, np.int64(thread), threads))

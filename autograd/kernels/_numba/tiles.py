@@ -18,6 +18,7 @@ from autograd.kernels._numba._calls import Compiled, call
 from autograd.kernels._numba._micro import VECTOR_BYTES, every_other
 from autograd.kernels._shares import even
 from autograd.kernels._threads import thread_count
+from autograd.kernels._windows import three
 
 __all__ = ["conv", "input_grad", "serves", "weight_grad"]
 
@@ -39,16 +40,13 @@ def serves(kernel: Any, stride: Any, padding: Any, dilation: Any) -> bool:
 
 def _shape(x: Any, kernel: Any, out: Any, groups: int, filters: int) -> tuple[int, ...]:
     """A convolution as numbers for the compiled loops; axes that are missing have length 1."""
-
-    def three(values: Any) -> tuple[int, ...]:
-        return (1,) * (3 - len(values)) + tuple(values)
-
     channels = x.shape[1] // groups
-    row = channels * math.prod(kernel) * three(out)[2] * x.itemsize
-    lines = three(out)[0] * three(out)[1]
+    row = channels * math.prod(kernel) * out[-1] * x.itemsize
+    lines = math.prod(out[:-1])
     rows = even(lines, max(1, _COLUMN_BYTES // row))
     return (
-        len(x), groups, channels, filters, *three(x.shape[2:]), *three(kernel), *three(out), rows,
+        len(x), groups, channels, filters, *three(x.shape[2:], 1), *three(kernel, 1),
+        *three(out, 1), rows,
     )  # fmt: skip
 
 

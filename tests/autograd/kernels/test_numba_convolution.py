@@ -391,6 +391,14 @@ def test_who_goes_by_another_way(way, monkeypatch):
             call()
 
 
+def test_rows_too_long_for_columns():
+    """A piece is of whole rows of windows, which must fit into the room for it."""
+    columns = compiled.columns
+    for out, served in (((512,), True), ((513,), False)):
+        assert columns.serves_weight_grad(256, out, (1,)) == (served and columns.HAS_GEMM)
+        assert columns.serves_input_grad(1, 256, out, (3,), (2,)) == (served and columns.HAS_GEMM)
+
+
 def test_how_sparse_a_cotangent_is():
     x = np.zeros((8, 6, 28, 28), np.float32)
     for step in (1, 2, 3, 7):
