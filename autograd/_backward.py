@@ -64,26 +64,22 @@ def backpropagate(
     while node is not None:
         gradient = gradients.pop(node)
         following = None
-        if special or node.hooks is not None or type(node) is Output:
+        saved = node.saved
+        if special or type(saved) is not tuple or node.hooks is not None:
             parts = walk.step(node, gradient)
             edges = node.edges if parts else ()
-            uniform = False
+            uniform = False  # who knows what hooks made of it
             if waiting:  # it may have put something there
                 following = heappop(waiting)[1]
         else:
             edges = node.edges
-            saved = node.saved
             primitive = node.primitive
             uniform = primitive.uniform
-            if type(saved) is not tuple:
-                saved = primitive.restore(node)
-                uniform = False  # who knows what `unpack` made of it
             if node.sequence < latest_write:
                 WRITES.check(node, node.saved or ())
             parts = primitive.vjp(gradient, saved, node, edges, None)
             if not retain_graph:
                 node.saved = None
-        shape, dtype = node.shape, node.dtype  # of the parts too, if they are uniform
         try:
             for edge, part in zip(edges, parts):
                 if part is None:
@@ -91,11 +87,8 @@ def backpropagate(
                         walk.check_missing(node, edge)
                     continue
                 if type(edge) is Node or type(edge) is Output:
-                    if (
-                        edge.shape != shape or edge.dtype is not dtype
-                        if uniform
-                        else edge.shape != part.shape or edge.dtype is not part.dtype
-                    ):
+                    like = node if uniform else part  # of its shape and dtype the part is
+                    if edge.shape != like.shape or edge.dtype is not like.dtype:
                         part = _conform(part, edge, node, batched)
                     held = gradients.get(edge)
                     if held is None:
@@ -110,11 +103,8 @@ def backpropagate(
                         continue
                 else:
                     data = edge.data
-                    if (
-                        data.shape != shape or data.dtype is not dtype
-                        if uniform
-                        else data.shape != part.shape or data.dtype is not part.dtype
-                    ):
+                    like = node if uniform else part
+                    if data.shape != like.shape or data.dtype is not like.dtype:
                         part = _conform(part, data, node, batched)
                     held = gradients.get(edge)
                     if held is None:

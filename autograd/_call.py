@@ -20,7 +20,7 @@ import numpy as np
 
 from autograd._graph import Node, Output, _outside, next_sequence, place  # noqa: F401
 from autograd._inplace import attach_view  # noqa: F401 - generated calls use these
-from autograd._modes import STATE, State
+from autograd._modes import SCOPE, STATE, State
 from autograd._signature import unknown_argument
 from autograd._tensor import Tensor, _wrap
 
@@ -38,9 +38,8 @@ __all__ = [
 _ndarray = np.ndarray
 _asarray = np.asarray
 _new = object.__new__
-_state = STATE.get
+_state, _scope = STATE.get, SCOPE.get
 _getframe = sys._getframe
-_NOTHING = (None,) * 4
 _NESTED = (list, tuple)  # operands that rules could not read as arrays
 # For NumPy's scalars these take a fifth of the time of the ufuncs.
 _OPERATORS: dict[Any, Callable[[Any, Any], Any]] = {
@@ -89,9 +88,12 @@ def record(
     node.shape = data.shape
     node.dtype = data.dtype
     node.sequence = next_sequence()
-    node.scope = state.scope
+    node.scope = scope = _scope()
     node.hooks = node.name = None
-    node._code, node._instruction = place(_getframe(2), state.scope)
+    if scope is not None and scope.opaque:
+        node._code, node._instruction = None, 0
+    else:
+        node._code, node._instruction = place(_getframe(2))
     out._node = node
     out._requires_grad = True
     if state.observed:
@@ -114,20 +116,21 @@ def _show(node: Node, out: Tensor, inputs: tuple[Any, ...], state: State) -> Non
 
 def written_out_call(primitive: Primitive) -> Callable[..., Any]:
     """The call of a primitive with a fixed number of inputs and one output."""
-    forward, kept = primitive.forward, primitive.kept
+    forward = primitive.forward
     defaults, allowed = primitive.defaults, frozenset(primitive.attributes)
     operator = _OPERATORS.get(forward)
 
     def call(*args: Any, **settings: Any) -> Any:
         # The code is written in the first call, as it takes a millisecond. It finds its variables
         # in this function, which must therefore have the same ones.
-        _ = allowed, defaults, forward, kept, operator, primitive
+        _ = allowed, defaults, forward, operator, primitive
         code = _code_of_call(
             len(primitive.inputs),
             len(primitive.aux),
             bool(primitive.attributes or primitive.aux or primitive.is_view),
             operator is not None and primitive._precondition is None,
             primitive._precondition is not None,
+            primitive.readers(),
         )
         # A copy of its own, which Python adapts to what this primitive is called with.
         call.__code__ = code.replace(co_name=primitive.name)
@@ -138,13 +141,12 @@ def written_out_call(primitive: Primitive) -> Callable[..., Any]:
 
 # `_code_of_call` fills in what is between braces; x are inputs, a their arrays, e their edges.
 _CALL = """\
-def make(allowed, defaults, forward, kept, operator, primitive):
+def make(allowed, defaults, forward, operator, primitive):
     def call({parameters}):
         if False:
-            allowed, defaults, forward, kept, operator, primitive, call
+            allowed, defaults, forward, operator, primitive, call
         {sort_out}
         {edges} = None
-        mask = 0
         {read}
         try:
             {compute}
@@ -156,31 +158,31 @@ def make(allowed, defaults, forward, kept, operator, primitive):
         else:
             {scalars}
         out._grad = out._view = out._extra = None
-        if not mask or not (state := _state()).enabled:
+        if {constant} or not (state := _state()).enabled:
             out._node = None
             out._requires_grad = False
         else:
             out._requires_grad = True
-            keep = kept[mask]
-            if keep is None:
-                keep = primitive.keep(mask)
             out._node = node = Node()
             node.primitive = primitive
             node.edges = ({edge_list},)
-            node.saved = {saved}
+            node.saved = ({saved},)
             node.attrs = {attrs}
             node.shape = y.shape
             node.dtype = y.dtype
             node.sequence = next_sequence()
-            node.scope = scope = state.scope
+            node.scope = scope = _scope()
             node.hooks = node.name = None
-            frame = _getframe(1)
-            code = frame.f_code
-            if code.co_filename in _outside:
-                node._code = code
-                node._instruction = frame.f_lasti
+            if scope is not None and scope.opaque:
+                node._code = None
             else:
-                node._code, node._instruction = place(frame, scope)
+                frame = _getframe(1)
+                code = frame.f_code
+                if code.co_filename in _outside:
+                    node._code = code
+                    node._instruction = frame.f_lasti
+                else:
+                    node._code, node._instruction = place(frame)
             if state.observed:
                 _show(node, out, ({arrays},), state)
         {view}
@@ -202,7 +204,6 @@ if isinstance(x{i}, Tensor):
     a{i} = x{i}.data
     if x{i}._requires_grad:
         e{i} = x{i}._node or x{i}
-        mask += {bit}
 else:
     {plain}
     a{i} = x{i} if type(x{i}) not in _NESTED else _asarray(x{i})
@@ -234,13 +235,18 @@ if primitive.is_view and (y.base is not None or y is a0):
 
 @lru_cache
 def _code_of_call(
-    n_inputs: int, n_aux: int, has_settings: bool, has_operator: bool, has_check: bool
+    n_inputs: int,
+    n_aux: int,
+    has_settings: bool,
+    has_operator: bool,
+    has_check: bool,
+    readers: tuple[tuple[int, ...], ...],
 ) -> CodeType:
     """Of calls of a kind: without loops, and without questions that can be settled here."""
 
     def each(text: str, last: str = "") -> str:
         plain = [""] * (n_inputs - 1) + [last]
-        return "".join([text.format(i=i, bit=1 << i, plain=plain[i]) for i in range(n_inputs)])
+        return "".join([text.format(i=i, plain=plain[i]) for i in range(n_inputs)])
 
     def row(letter: str, count: int) -> str:
         return ", ".join([f"{letter}{i}" for i in range(count)])
@@ -249,7 +255,12 @@ def _code_of_call(
     settings = ", **settings" if has_settings else ""
     results = f"y, {aux}" if n_aux else "y"
     values = f"{arrays}, {results}".split(", ")
-    saved = ", ".join([f"{value} if keep & {1 << i} else None" for i, value in enumerate(values)])
+    saved = []  # each value where an input needs a gradient whose rule reads it
+    for value, inputs_ in zip(values, readers, strict=True):
+        edges = [f"e{k} is not None" for k in inputs_]
+        if 0 < len(edges) < n_inputs:
+            value = f"{value} if {' or '.join(edges)} else None"
+        saved.append(value if edges else "None")
     plain = _PLAIN.format(
         are_tensors=" or ".join([f"isinstance(x{i}, Tensor)" for i in range(n_inputs - 1)]) or "()",
         inputs=inputs,
@@ -268,7 +279,8 @@ def _code_of_call(
         "compute": _OPERATE if has_operator else compute,
         "scalars": f"y = {own}" if has_settings else f"{own}\n{each(_SCALAR)}",
         "edge_list": row("e", n_inputs),
-        "saved": f"({saved}) if keep else _NOTHING",
+        "constant": " and ".join([f"e{i} is None" for i in range(n_inputs)]),
+        "saved": ", ".join(saved),
         "attrs": "settings" if has_settings else "None",
         "arrays": arrays,
         "view": _VIEW if has_settings else "",
@@ -280,7 +292,7 @@ def _code_of_call(
         lines += [indent + piece for piece in text.format(**pieces).splitlines()]
     made: dict[str, Any] = {}
     exec(compile("\n".join(lines), _GENERATED, "exec"), globals(), made)
-    return cast(CodeType, made["make"](*[None] * 6).__code__)
+    return cast(CodeType, made["make"](*[None] * 5).__code__)
 
 
 # In this folder, so that its lines are not taken for the user's.
@@ -392,7 +404,7 @@ def output_node(source: Node, index: int, shape: tuple[int, ...], dtype: Any) ->
     node = Output()
     node.primitive = source.primitive
     node.edges = (source,)
-    node.saved = ()
+    node.saved = None
     node.attrs = None
     node.shape = shape
     node.dtype = dtype

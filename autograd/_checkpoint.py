@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograd._graph import GraphError, Node, next_sequence
-from autograd._modes import STATE, saved_tensors_hooks
+from autograd._modes import SCOPE, STATE, saved_tensors_hooks
 from autograd._random import generator
 from autograd._tensor import Tensor
 from autograd._writes import WRITES
@@ -51,7 +51,7 @@ class _Run:
         self.function = function
         self.args = args
         self.kwargs = kwargs
-        self.scope = STATE.get().scope
+        self.scope = SCOPE.get()
         self.random_state = generator().bit_generator.state
         self.sequence = next_sequence()
         self.kinds: list[tuple[tuple[int, ...], np.dtype[Any]]] = []  # of the arrays not kept
@@ -88,13 +88,13 @@ class _Run:
         state_now = random.state
         random.state = self.random_state
         outer = STATE.get()
-        STATE.set(
-            outer.replace(enabled=True, scope=self.scope, watch=collect, pack=None, unpack=None)
-        )
+        STATE.set(outer.replace(enabled=True, watch=collect, pack=None, unpack=None))
+        outside = SCOPE.set(self.scope)
         try:
             self.function(*self.args, **self.kwargs)
         finally:
             STATE.set(outer)
+            SCOPE.reset(outside)
             random.state = state_now
         values: list[Any] = []
         for node in nodes:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd._modes import STATE, State
+from autograd._modes import SCOPE
 
 __all__ = [
     "GraphError",
@@ -31,13 +31,14 @@ __all__ = [
     "iterate_leaves",
     "leave_scope",
     "mark_internal",
+    "show_lines",
     "topological_order",
 ]
 
 _new = object.__new__
 _ref = weakref.ref
 _getframe = sys._getframe
-_state, _enter = STATE.get, STATE.set
+_scope, _enter = SCOPE.get, SCOPE.set
 
 
 class GraphError(RuntimeError):
@@ -81,18 +82,10 @@ def user_frame(innermost: FrameType) -> FrameType:
     return innermost
 
 
-def place(frame: FrameType, scope: Scope | None) -> tuple[CodeType | None, int]:
-    """The user's code and instruction that led to ``frame``; None within one of our modules.
-
-    There the scope knows the user's line, and looking for it would be work for every operation.
-    """
-    code = frame.f_code
-    if code.co_filename not in _outside:
-        if scope is not None and scope.opaque:
-            return None, 0
-        frame = user_frame(frame)
-        code = frame.f_code
-    return code, frame.f_lasti
+def place(frame: FrameType) -> tuple[CodeType, int]:
+    """The user's code and instruction that led to ``frame``."""
+    frame = user_frame(frame)
+    return frame.f_code, frame.f_lasti
 
 
 def source_line(code: CodeType, instruction: int) -> str:
@@ -103,14 +96,16 @@ def source_line(code: CodeType, instruction: int) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}"
 
 
-# Whether a Python module is the library's own, by name.
-_ours: dict[str, bool] = {}
+class _Ours(dict[str, bool]):
+    """Whether a Python module is the library's own, by name."""
+
+    def __missing__(self, name: str) -> bool:
+        filename = getattr(sys.modules.get(name), "__file__", None)
+        ours = self[name] = filename is not None and not _is_outside(filename)
+        return ours
 
 
-def _is_ours(name: str) -> bool:
-    filename = getattr(sys.modules.get(name), "__file__", None)
-    ours = _ours[name] = filename is not None and not _is_outside(filename)
-    return ours
+_ours = _Ours()
 
 
 class Scope:
@@ -118,7 +113,7 @@ class Scope:
 
     Made by :func:`enter_scope`. Holds the module weakly, so that a module may keep its own outputs
     without a reference cycle. ``opaque`` tells that the module is one of the library's: what it
-    does has no line of the user's but that of the call.
+    does has no line of the user's but that of the call, and none is looked for.
     """
 
     __slots__ = ("_code", "_instruction", "label", "module", "opaque", "parent")
@@ -157,7 +152,7 @@ class Scope:
         return f"{self.path}: {self.label if module is None else _headline(module)}"
 
 
-def enter_scope(module: Any) -> Token[State]:
+def enter_scope(module: Any) -> Token[Scope | None]:
     """Record what follows as done by ``module``, until :func:`leave_scope` gets the token back.
 
     To be called in the method that runs the module, such as ``__call__``.
@@ -165,21 +160,33 @@ def enter_scope(module: Any) -> Token[State]:
     The outermost module is called ``model`` in paths such as ``model.features.3``; the others get
     the names under which their owners hold them.
     """
-    state = _state()
-    parent = state.scope
+    parent = _scope()
     scope = _new(Scope)
     scope.module = _ref(module)
     kind = type(module)
     scope.label = kind.__name__
     scope.parent = parent
-    home = kind.__module__
-    scope.opaque = _ours[home] if home in _ours else _is_ours(home)
-    scope._code, scope._instruction = place(_getframe(2), parent)  # where the module was called
-    return _enter(state.within(scope))
+    scope.opaque = _ours[kind.__module__]
+    if parent is not None and parent.opaque:
+        scope._code = None
+    else:
+        scope._code, scope._instruction = place(_getframe(2))  # where the module was called
+    return _enter(scope)
 
 
-# ``leave_scope(token)`` returns to the scope (and grad mode) that :func:`enter_scope` left.
-leave_scope = STATE.reset
+def show_lines() -> None:
+    """Let the operations that follow in this call of a module name the user's lines.
+
+    Those of the library's own modules know but the line of the call, unless a user's function,
+    such as a hook, takes part in it.
+    """
+    scope = _scope()
+    if scope is not None:
+        scope.opaque = False
+
+
+# ``leave_scope(token)`` returns to the scope that :func:`enter_scope` left.
+leave_scope = SCOPE.reset
 
 
 def _name_in(parent: Scope | None, scope: Scope) -> str:
@@ -204,7 +211,7 @@ def _headline(module: Any) -> str:
 
 def current_place() -> str:
     """`` in model.3: Linear(100, 10)`` inside a module's call, else an empty string."""
-    scope = STATE.get().scope
+    scope = _scope()
     return f" in {scope!r}" if scope is not None else ""
 
 
@@ -293,11 +300,19 @@ class Node:
 
 
 class Output(Node):
-    """One of the several outputs of an operation; its single edge leads to the operation."""
+    """One of the several outputs of an operation, which saves nothing itself.
+
+    Its single edge leads to the operation.
+    """
 
     __slots__ = ("index",)
 
     index: int
+
+    @property
+    def is_freed(self) -> bool:
+        """Whether a backward pass has let go of what the operation's rule needs."""
+        return bool(self.edges[0].is_freed)
 
 
 class _NodeHooks:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHANGES",
+    "SCOPE",
     "STATE",
     "State",
     "enable_grad",
@@ -21,8 +22,6 @@ __all__ = [
     "set_grad_enabled",
 ]
 
-_new = object.__new__
-
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -31,7 +30,6 @@ class State:
 
     Attributes:
         enabled: whether operations are recorded.
-        scope: the innermost module being called, or None.
         watch: called as ``watch(node, output, inputs)`` after each recorded operation, with the
             output as a tensor and the inputs as plain values, or None.
         guard: called as ``guard(node, gradient, parts)`` after each node of a backward pass, with
@@ -41,36 +39,22 @@ class State:
         observed: whether somebody watches or packs.
     """
 
-    __slots__ = ("enabled", "guard", "observed", "pack", "scope", "unpack", "watch")
+    __slots__ = ("enabled", "guard", "observed", "pack", "unpack", "watch")
 
     def __init__(
         self,
         enabled: bool = True,
-        scope: Scope | None = None,
         watch: Callable[[Node, Any, tuple[Any, ...]], None] | None = None,
         pack: Callable[[Any], Any] | None = None,
         unpack: Callable[[Any], Any] | None = None,
         guard: Callable[[Node, Any, Sequence[Any]], None] | None = None,
     ) -> None:
         self.enabled = enabled
-        self.scope = scope
         self.watch = watch
         self.pack = pack
         self.unpack = unpack
         self.guard = guard
         self.observed = watch is not None or pack is not None
-
-    def within(self, scope: Scope) -> State:
-        """A copy with another scope: ``replace`` for every call of a module."""
-        copy = _new(State)
-        copy.enabled = self.enabled
-        copy.scope = scope
-        copy.watch = self.watch
-        copy.pack = self.pack
-        copy.unpack = self.unpack
-        copy.guard = self.guard
-        copy.observed = self.observed
-        return copy
 
     def replace(self, **changes: Any) -> State:
         """A copy with some fields changed."""
@@ -79,6 +63,8 @@ class State:
 
 
 STATE: ContextVar[State] = ContextVar("autograd_state", default=State())  # noqa: B039 - immutable
+# The innermost module being called.
+SCOPE: ContextVar[Scope | None] = ContextVar("autograd_scope", default=None)
 
 
 class _Changes:

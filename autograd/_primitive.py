@@ -170,6 +170,7 @@ class Primitive:
         else:
             self._rules[name] = rule
         self.kept[:] = [None] * len(self.kept)
+        self.call.__code__ = self._code_before_calls  # it may have been written for other rules
         self.vjp = self._first_vjp
         self.uniform = False
         if "shapes" in rule.parameters:
@@ -251,17 +252,23 @@ class Primitive:
 
     # ------------------------------------------------------------------------ recording
 
+    def readers(self) -> tuple[tuple[int, ...], ...]:
+        """For each input, output and aux value the inputs whose rules read it."""
+        rules = [self._joint or self._rules.get(name) for name in self.inputs]
+        return tuple(
+            tuple(k for k, rule in enumerate(rules) if rule and position in rule.positions)
+            for position in range(len(self.inputs) + self.n_outputs + len(self.aux))
+        )
+
     def keep(self, mask: int) -> int:
         """A mask of the positions that are saved if the inputs in ``mask`` need a gradient."""
         if self.variadic:
             mask = 1
-        if self._joint is not None:
-            rules = [self._joint]
-        else:
-            named = [self._rules.get(name) for name in self.inputs]
-            rules = [rule for i, rule in enumerate(named) if rule is not None and mask >> i & 1]
-        positions = {position for rule in rules for position in rule.positions}
-        kept = self.kept[mask] = sum(1 << position for position in positions)
+        kept = self.kept[mask] = sum(
+            1 << position
+            for position, inputs in enumerate(self.readers())
+            if any(mask >> k & 1 for k in inputs)
+        )
         return kept
 
     def fail(self, error: Exception, args: Sequence[Any]) -> Exception:

@@ -17,7 +17,7 @@ import numpy as np
 
 from autograd._flops import flops, multiply_adds
 from autograd._graph import Node
-from autograd._modes import STATE
+from autograd._modes import SCOPE, STATE
 from autograd._primitive import Primitive, primitives
 from autograd._recording import record_of
 
@@ -312,7 +312,7 @@ class profile:  # noqa: N801 - a context manager, named like no_grad
             moved = sum([getattr(a, "nbytes", 0) for a in args]) + getattr(first, "nbytes", 0)
             output = np.shape(first)
             event = Event(
-                name, "forward", STATE.get().scope, start - self._origin, duration, moved,
+                name, "forward", SCOPE.get(), start - self._origin, duration, moved,
                 flops(name, shapes, output, attrs), multiply_adds(name, shapes, output), depth,
                 threading.get_ident(), shapes,
             )  # fmt: skip

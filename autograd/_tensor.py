@@ -29,6 +29,7 @@ __all__ = ["Tensor", "TensorLike", "as_tensor", "grad", "tensor"]
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _new = object.__new__
+_ndarray = np.ndarray
 
 
 class Tensor:
@@ -55,7 +56,7 @@ class Tensor:
     __slots__ = ("__weakref__", "_extra", "_grad", "_node", "_requires_grad", "_view", "data")
 
     data: Array
-    _grad: Tensor | None
+    _grad: Any  # None, a Tensor, or an array that becomes one when somebody asks for it
     _requires_grad: bool
     _node: Node | None
     _view: Any  # how this tensor is a view of another (see _inplace), or None
@@ -145,7 +146,10 @@ class Tensor:
     @property
     def grad(self) -> Tensor | None:
         """The accumulated gradient: a Tensor of the same shape, or None."""
-        return self._grad
+        held = self._grad
+        if type(held) is _ndarray:
+            held = self._grad = _wrap(held)
+        return held
 
     @grad.setter
     def grad(self, gradient: Tensor | None) -> None:
@@ -227,23 +231,28 @@ class Tensor:
         retain = create_graph if retain_graph is None else retain_graph
         gradients = backpropagate([root], retain_graph=retain, recording=create_graph)
         shared: set[int] = {id(root[1])}
-        for leaf in list(gradients):
-            hooks = () if leaf._extra is None else list(leaf._extra.hooks.values())
-            if not (create_graph or hooks):
-                part = _take(gradients, leaf)
-                if leaf._grad is None and part.dtype.kind != "c":
-                    leaf._grad = _wrap(part)
-                else:
-                    leaf._accumulate(part)
+        for leaf, part in gradients.items():
+            if create_graph or (leaf._extra is not None and leaf._extra.hooks):
+                part = _as_result(part) if create_graph else part
+                hooks = () if leaf._extra is None else list(leaf._extra.hooks.values())
+                for hook in hooks:
+                    part = call_gradient_hook(hook, part, _as_result)
+                # No two leaves share one .grad, nor does a user's tensor or a constant.
+                aliased = hooks or not part._requires_grad or part.data.base is not None
+                if aliased or id(part) in shared:
+                    part = copy_of(part)
+                shared.add(id(part))
+            elif (
+                type(part) is not _ndarray
+                or part.base is not None
+                or getrefcount(part) > _ALONE
+                or not part.flags.carray
+            ):
+                # An array is handed over if nobody else holds it, in C order and writeable.
+                part = np.array(part, order="C")
+            elif leaf._grad is None and part.dtype.kind != "c":
+                leaf._grad = part
                 continue
-            part = _as_result(gradients.pop(leaf)) if create_graph else gradients.pop(leaf)
-            for hook in hooks:
-                part = call_gradient_hook(hook, part, _as_result)
-            # No two leaves share one .grad, nor does a user's tensor or a constant of the graph.
-            aliased = hooks or not part._requires_grad or part.data.base is not None
-            if aliased or id(part) in shared:
-                part = copy_of(part)
-            shared.add(id(part))
             leaf._accumulate(part)
         return None
 
@@ -251,11 +260,11 @@ class Tensor:
         """Add to ``.grad``; an array given here belongs to this tensor from now on."""
         if self.data.dtype.kind == "c":
             gradient = np.conj(gradient)  # inside: ∂L/∂z; outside, as PyTorch: its conjugate
-        held = self._grad
+        held = self.grad
         if isinstance(gradient, Tensor):
             self.grad = gradient if held is None else held + gradient
         elif held is None:
-            self._grad = _wrap(gradient)
+            self._grad = gradient
         elif held._requires_grad:
             self.grad = held + gradient
         else:
@@ -728,26 +737,12 @@ def _root(out: Tensor, gradient: Any, recording: bool) -> tuple[Any, Any]:
     return out._node or out, np.conj(array) if out.dtype.kind == "c" else array
 
 
-def _take(gradients: dict[Any, Any], key: Any) -> Any:
-    """Pop a gradient as an array nobody else holds: handed over if that is so, else copied."""
-    gradient = gradients.pop(key)
-    if (
-        type(gradient) is np.ndarray
-        and gradient.base is None
-        and getrefcount(gradient) <= _ALONE
-        and gradient.flags.carray  # contiguous in C order, and writeable
-    ):
-        return gradient
-    return np.array(gradient, order="C")
+def _references_when_alone(gradients: dict[Any, Any]) -> int:
+    """What ``getrefcount`` says, in a loop over a dict, of an array that only the dict holds."""
+    return next(getrefcount(gradient) for _, gradient in gradients.items())
 
 
-def _references_when_alone(gradients: dict[Any, Any], key: Any) -> int:
-    """What ``getrefcount`` says in :func:`_take` of an array held by nobody else."""
-    gradient = gradients.pop(key)
-    return getrefcount(gradient)
-
-
-_ALONE = _references_when_alone({0: np.empty(1)}, 0)
+_ALONE = _references_when_alone({0: np.empty(1)})
 
 
 # ---------------------------------------------------------------------------------------- messages

@@ -11,7 +11,35 @@ import numpy as np
 
 from autograd._graph import GraphError, Node, next_sequence, source_line, user_frame
 
-__all__ = ["WRITES", "owner"]
+__all__ = ["WRITES", "Write", "owner"]
+
+
+class Write:
+    """An in-place write: when, by which line, and of how many buffers it is the last one."""
+
+    __slots__ = ("_code", "_instruction", "_total", "count", "sequence")
+
+    def __init__(self, count: int) -> None:
+        self.count = self._total = count
+        self.renew()
+
+    def renew(self) -> bool:
+        """Let the same buffers be written again, now and by the user's current line.
+
+        Returns:
+            False, and nothing is noted, if somebody else has written to one of them since.
+        """
+        if self.count != self._total:
+            return False
+        self.sequence = WRITES.latest = next_sequence()
+        frame = user_frame(sys._getframe(2))
+        self._code, self._instruction = frame.f_code, frame.f_lasti
+        return True
+
+    @property
+    def source(self) -> str:
+        """The line of the user's code, as ``file.py:12``."""
+        return source_line(self._code, self._instruction)
 
 
 class _Writes:
@@ -23,20 +51,21 @@ class _Writes:
 
     def __init__(self) -> None:
         self.latest = 0  # sequence number of the newest write to any buffer
-        # By the buffer's identity: the buffer, and the last write's number and place.
+        # By the buffer's identity: the buffer, and the last write to it.
         self._entries: dict[int, list[Any]] = {}
 
-    def note(self, *arrays: np.ndarray[Any, Any]) -> None:
+    def note(self, *arrays: np.ndarray[Any, Any]) -> Write:
         """Record that the buffers of ``arrays`` are being written by the user's current line."""
+        write = Write(len(arrays))
         entries = self._entries
-        self.latest = latest = next_sequence()
-        frame = user_frame(sys._getframe(1))
-        write = latest, frame.f_code, frame.f_lasti
         for array in arrays:
             entry = entries.get(id(array))
             if entry is None or entry[0]() is not array:
                 entry = self._entry(owner(array))
+            if entry[1] is not None:
+                entry[1].count -= 1
             entry[1] = write
+        return write
 
     def _entry(self, buffer: np.ndarray[Any, Any]) -> list[Any]:
         """That of a buffer, made on first use."""
@@ -60,8 +89,8 @@ class _Writes:
         entry = self._entries.get(id(owner(array)))
         if entry is None:
             return None
-        latest, code, instruction = entry[1]
-        return source_line(code, instruction) if latest > sequence else None
+        write = entry[1]
+        return write.source if write.sequence > sequence else None
 
     def check(self, node: Node, saved: tuple[Any, ...]) -> None:
         """Raise if an array saved by ``node`` has been written since."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import Token
 from typing import Any
 
@@ -14,10 +15,11 @@ from autograd._graph import Scope as Scope
 from autograd._graph import enter_scope as enter_scope
 from autograd._graph import leave_scope as leave_scope
 from autograd._graph import mark_internal as mark_internal
-from autograd._modes import CHANGES, STATE, State
+from autograd._graph import show_lines as show_lines
+from autograd._modes import CHANGES, SCOPE
 from autograd._primitive import Specialized as Specialized
 from autograd._random import generator
-from autograd._writes import WRITES
+from autograd._writes import WRITES, Write
 from autograd.kernels import adam_step as adam_step
 from autograd.kernels import sgd_step as sgd_step
 from autograd.kernels import steps_together as steps_together
@@ -28,26 +30,28 @@ __all__ = [
     "adam_step",
     "current_path",
     "enter_scope",
+    "forget_gradients",
     "generator",
+    "gradient_arrays",
     "is_outermost",
     "leave_scope",
     "mark_internal",
     "note_change",
     "note_write",
     "sgd_step",
+    "show_lines",
     "steps_together",
 ]
 
 
-def is_outermost(token: Token[State]) -> bool:
+def is_outermost(token: Token[Scope | None]) -> bool:
     """Whether the scope that :func:`enter_scope` entered is in no other."""
-    before = token.old_value
-    return before is token.MISSING or before.scope is None
+    return token.old_value is None or token.old_value is token.MISSING
 
 
 def current_path() -> str:
     """``model.features.3`` inside a module's call, else an empty string."""
-    scope = STATE.get().scope
+    scope = SCOPE.get()
     return "" if scope is None else scope.path
 
 
@@ -59,9 +63,25 @@ def note_change() -> None:
     CHANGES.count += 1
 
 
-def note_write(*arrays: np.ndarray[Any, Any]) -> None:
+def gradient_arrays(tensors: Iterable[Any]) -> list[Any]:
+    """The array of each tensor's ``.grad``, or None where there is none."""
+    held = [tensor._grad for tensor in tensors]
+    return [g if g is None or type(g) is np.ndarray else g.data for g in held]
+
+
+def forget_gradients(tensors: Iterable[Any]) -> None:
+    """Set the ``.grad`` of each to None."""
+    for tensor in tensors:
+        tensor._grad = None
+
+
+def note_write(*arrays: np.ndarray[Any, Any]) -> Write:
     """Say that ``arrays`` are being changed in place.
 
     A rule that saved one before will then raise an error instead of computing with the new values.
+
+    Returns:
+        What can say so again for the same arrays, in less time: its ``renew()`` does, unless it
+        returns False.
     """
-    WRITES.note(*arrays)
+    return WRITES.note(*arrays)

@@ -15,7 +15,11 @@ __all__ = ["BackwardWatch", "add_hook"]
 
 
 def add_hook(
-    hooks: OrderedDict[int, Any], hook: Callable[..., Any], prepend: bool, with_kwargs: bool
+    module: Any,
+    hooks: OrderedDict[int, Any],
+    hook: Callable[..., Any],
+    prepend: bool,
+    with_kwargs: bool,
 ) -> RemovableHandle:
     if not callable(hook):
         raise TypeError(f"a hook must be callable, got {type(hook).__name__}")
@@ -25,6 +29,7 @@ def add_hook(
     hooks[key] = (hook, with_kwargs)
     if prepend:
         hooks.move_to_end(key, last=False)
+    module._hooked = True
     note_change()
     return handle
 

@@ -9,11 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from autograd import Tensor, TensorLike, as_tensor
+from autograd.primitives import networks
 from nn import functional as F
 from nn import init
 from nn.functional._arguments import like
 from nn.module import Module, ShapeError
 from nn.parameter import Parameter, get_default_dtype
+
+_linear = networks.linear.call
 
 __all__ = ["Bilinear", "Embedding", "Flatten", "Identity", "Linear", "Unflatten"]
 
@@ -88,14 +91,14 @@ class Linear(Module):
 
     def forward(self, input: TensorLike) -> Tensor:
         """x Wᵀ + b."""
-        weight = self.weight
+        weight, bias = self.weight, self.bias
         x = input if isinstance(input, Tensor) else like(input, weight)
         try:
-            return F.linear(x, weight, self.bias)
+            return _linear(x, weight, bias)
         except ValueError as error:
             if x.ndim == 0 or x.shape[-1] != self.in_features:
                 raise self._misfit(x) from error
-            raise
+            return F.linear(x, weight, bias)  # of a bias that somebody gave another shape
 
     def _misfit(self, x: Any) -> ShapeError:
         hint = ""

@@ -20,6 +20,7 @@ from autograd.extend import (
     leave_scope,
     note_change,
     note_write,
+    show_lines,
 )
 from nn._hooks import BackwardWatch, add_hook
 from nn.parameter import Buffer, Parameter
@@ -28,6 +29,7 @@ __all__ = ["IncompatibleKeys", "Module", "ShapeError"]
 
 T = TypeVar("T")
 Array = np.ndarray[Any, np.dtype[Any]]
+_ndarray = np.ndarray
 
 
 class ShapeError(ValueError, RuntimeError):
@@ -92,6 +94,7 @@ class Module:
         own["_forward_pre_hooks"] = OrderedDict()
         own["_backward_hooks"] = OrderedDict()
         own["_backward_pre_hooks"] = OrderedDict()
+        own["_hooked"] = False  # true once there has been one
 
     # --------------------------------------------------------------------------- attributes
 
@@ -256,16 +259,11 @@ class Module:
         token = enter_scope(self)
         try:
             for arg in args:
-                if type(arg) is np.ndarray and arg.dtype.kind == "f":
+                if type(arg) is _ndarray and arg.dtype.kind == "f":
                     if is_outermost(token):
                         args = self._in_own_dtype(args)
                     break
-            if (
-                self._forward_hooks
-                or self._forward_pre_hooks
-                or self._backward_hooks
-                or self._backward_pre_hooks
-            ):
+            if self._hooked:
                 return self._call_with_hooks(args, kwargs)
             return self.forward(*args, **kwargs)
         finally:
@@ -298,6 +296,7 @@ class Module:
         return None
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        show_lines()
         for hook, with_kwargs in list(self._forward_pre_hooks.values()):
             if with_kwargs:
                 changed = hook(self, args, kwargs)
@@ -329,7 +328,7 @@ class Module:
             prepend: run it before the hooks that are there already.
             with_kwargs: whether it gets the keyword arguments.
         """
-        return add_hook(self._forward_pre_hooks, hook, prepend, with_kwargs)
+        return add_hook(self, self._forward_pre_hooks, hook, prepend, with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -348,7 +347,7 @@ class Module:
         (1, 3)
         >>> handle.remove()
         """
-        return add_hook(self._forward_hooks, hook, prepend, with_kwargs)
+        return add_hook(self, self._forward_hooks, hook, prepend, with_kwargs)
 
     def register_full_backward_hook(
         self, hook: Callable[..., Any], prepend: bool = False
@@ -358,7 +357,7 @@ class Module:
         Both are tuples, one entry for each positional input and each output, None where there is
         no gradient. A tuple that the hook returns replaces ``grad_input``.
         """
-        return add_hook(self._backward_hooks, hook, prepend, False)
+        return add_hook(self, self._backward_hooks, hook, prepend, False)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
@@ -367,7 +366,7 @@ class Module:
 
         A tuple that the hook returns replaces ``grad_output``.
         """
-        return add_hook(self._backward_pre_hooks, hook, prepend, False)
+        return add_hook(self, self._backward_pre_hooks, hook, prepend, False)
 
     # ------------------------------------------------------------------- walking the members
 

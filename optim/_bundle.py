@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd import Tensor
+from autograd.extend import gradient_arrays, note_write
 
 if TYPE_CHECKING:
     from optim.optimizer import Array, Group, Optimizer
@@ -26,6 +27,7 @@ class Members:
         others: the rest of the group.
         states: what the optimizer remembers of each member.
         arrays: of that, for each key the members' arrays.
+        state, scalars: what they share, and the keys of those that are numbers.
     """
 
     def __init__(
@@ -37,16 +39,23 @@ class Members:
         self.members, self.states = members, states
         self.shapes, self.dtype = [p.shape for p in members], members[0].dtype
         self.arrays: dict[str, list[Array]] = {}
+        self.state: dict[str, Any] = {}
+        self.scalars: list[str] = []
+        self._write: Any = None  # the last one, as noted
 
     def serves(self, params: list[Tensor]) -> bool:
         """Whether it was made for these parameters."""
         return params is self.params and len(params) == self.count
 
     def intact(self) -> bool:
-        """Whether the states' arrays are those they were."""
+        """Whether the states' arrays are those they were, and their numbers those of the state."""
+        states, count = self.states, len(self.states)
         try:
             for key, arrays in self.arrays.items():
-                if not all(map(is_, map(itemgetter(key), self.states), arrays)):
+                if not all(map(is_, map(itemgetter(key), states), arrays)):
+                    return False
+            for key in self.scalars:
+                if list(map(itemgetter(key), states)).count(self.state[key]) != count:
                     return False
         except KeyError:
             return False
@@ -54,17 +63,17 @@ class Members:
 
     def gradients(self) -> list[Array] | None:
         """The members' gradients, or None if one has none that fits."""
-        found = []
+        found = gradient_arrays(self.members)
         dtype = self.dtype
-        for p, shape in zip(self.members, self.shapes):
-            gradient = p.grad
-            if gradient is None:
+        for array, shape in zip(found, self.shapes):
+            if array is None or array.shape != shape or array.dtype != dtype:
                 return None
-            array = gradient.data
-            if array.shape != shape or array.dtype != dtype:
-                return None
-            found.append(array)
         return found
+
+    def note(self, homes: list[Array]) -> None:
+        """Say that the members' arrays, always the same, have been written to."""
+        if self._write is None or not self._write.renew():
+            self._write = note_write(*homes)
 
 
 class Bundle(Members):
@@ -83,11 +92,13 @@ class Bundle(Members):
         def views(flat: Array) -> list[Array]:
             return [flat[part].reshape(shape) for part, shape in zip(parts, self.shapes)]
 
+        self.homes: list[Array]
+        self.places: list[tuple[Tensor, Array, tuple[int, ...], Array, Array]]
         self.p = np.empty(ends[-1], self.dtype)
         self.g = np.empty_like(self.p)
         self.values, self.slopes = views(self.p), views(self.g)
-        self.homes: list[Array] = []  # the members' own arrays, found to fit
-        self.state: dict[str, Any] = dict(states[0])
+        self.follow()
+        self.state = dict(states[0])
         for key, value in states[0].items():
             if isinstance(value, np.ndarray):
                 self.state[key] = np.concatenate([state[key] for state in states], axis=None)
@@ -121,36 +132,43 @@ class Bundle(Members):
             return None
         return cls(params, members, [states[p] for p in members])
 
-    def step(self, optimizer: Optimizer, group: Group) -> list[Array] | None:
-        """Take a step; returns the arrays, or None if the members no longer march in step."""
+    def step(self, optimizer: Optimizer, group: Group) -> bool:
+        """Take a step; False if the members no longer march in step."""
         if not self.gather():
-            return None
+            return False
         optimizer._apply(self.p, self.g, self.state, group)
-        return self.scatter()
+        self.scatter()
+        self.note(self.homes)
+        return True
 
     def gather(self) -> bool:
         """Copy values and gradients in; False if the members no longer march in step."""
-        slopes = self.gradients()
-        if slopes is None or not self.intact():
+        if not self.intact():
             return False
-        for key in self.scalars:
-            if [state.get(key) for state in self.states].count(self.state[key]) != len(slopes):
+        found = gradient_arrays(self.members)
+        for gradient, (p, home, shape, value, slope) in zip(found, self.places):
+            data = p.data
+            if gradient is None or gradient.shape != shape:
                 return False
-        homes = [p.data for p in self.members]
-        if not all(map(is_, homes, self.homes)) or not self.homes:
-            if [a.shape for a in homes] != self.shapes or {a.dtype for a in homes} != {self.dtype}:
+            if data is not home and not self.follow():
                 return False
-            self.homes = homes
-        for value, home, slope, found in zip(self.values, homes, self.slopes, slopes):
-            value[...] = home
-            slope[...] = found
+            value[...] = data
+            slope[...] = gradient
         return True
 
-    def scatter(self) -> list[Array]:
-        """Copy the updated values back into the parameters' own arrays; these."""
+    def follow(self) -> bool:
+        """Note which arrays the members have now; False if they do not fit."""
+        homes = [p.data for p in self.members]
+        if [a.shape for a in homes] != self.shapes or {a.dtype for a in homes} != {self.dtype}:
+            return False
+        self.homes, self._write = homes, None
+        self.places = list(zip(self.members, homes, self.shapes, self.values, self.slopes))
+        return True
+
+    def scatter(self) -> None:
+        """Copy the updated values back into the parameters' own arrays."""
         for home, value in zip(self.homes, self.values):
             home[...] = value
         for key in self.scalars:
             for state in self.states:
                 state[key] = self.state[key]
-        return self.homes

@@ -47,18 +47,19 @@ class Together(Members):
         together = cls(optimizer, group["params"], members, rule)
         return None if together._steps is None else together
 
-    def step(self, optimizer: Optimizer, group: Group) -> list[Array] | None:
-        """Take a step; returns the arrays, or None if they, or the rule, are not what they were."""
+    def step(self, optimizer: Optimizer, group: Group) -> bool:
+        """Take a step; False if they, or the rule, are not what they were."""
         if not self._steps.ready or optimizer._together(group) != self._rule:
-            return None
+            return False
         if not self.intact() or not all(map(_is_home, self.members, self._homes)):
-            return None
+            return False
         gradients = self.gradients()
         if gradients is None:
-            return None
+            return False
         numbers, flags = optimizer._advance(self.states, group)
         self._steps.take(gradients, numbers, *flags)
-        return self._homes
+        self.note(self._homes)
+        return True
 
 
 def _is_home(p: Tensor, home: Array) -> bool:

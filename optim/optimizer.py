@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from autograd import RemovableHandle, Tensor, enable_grad
-from autograd.extend import note_write
+from autograd.extend import forget_gradients, note_write
 from optim._bundle import Bundle
 from optim._options import TORCH_ONLY, refuse, required
 from optim._together import Together
@@ -155,14 +155,12 @@ class Optimizer:
     def _step_group(self, index: int, group: Group) -> None:
         bundle = self._bundles.get(index)
         parameters = group["params"]
-        written: list[Array] = []
         if bundle is not None:
-            done = bundle.step(self, group) if bundle.serves(parameters) else None
-            if done is None:
-                self._bundles[index] = None
-            else:
-                written += done
+            if bundle.serves(parameters) and bundle.step(self, group):
                 parameters = bundle.others
+            else:
+                self._bundles[index] = None
+        written: list[Array] = []
         for p in parameters:
             gradient = p.grad
             if gradient is None:
@@ -215,10 +213,11 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients; with ``set_to_none=False``, fill them with zeros instead."""
         for group in self.param_groups:
+            if set_to_none:
+                forget_gradients(group["params"])
+                continue
             for p in group["params"]:
-                if set_to_none:
-                    p.grad = None
-                elif p.grad is not None:
+                if p.grad is not None:
                     if p.grad.requires_grad:
                         p.grad = p.grad.detach()
                     p.grad.data.fill(0)

@@ -104,12 +104,12 @@ def adam_step(
     >>> m, v, p
     (array([1.]), array([1.]), array([0.9]))
     """
-    arrays = (p, g, m, v, largest, scratch[0], scratch[1] if decay else None)
-    options = (betas, rate, eps, eps_inside, decay, shrink)
+    work, decayed = scratch[0], scratch[1] if decay else None
     if p.size < _SHARED:
-        _adam(*arrays, *options)
+        _adam(p, g, m, v, largest, work, decayed, betas, rate, eps, eps_inside, decay, shrink)
     else:
-        _in_blocks(_adam, arrays, *options)
+        arrays = (p, g, m, v, largest, work, decayed)
+        _in_blocks(_adam, arrays, betas, rate, eps, eps_inside, decay, shrink)
 
 
 def _adam(
@@ -129,22 +129,23 @@ def _adam(
 ) -> None:
     # `out` by position and numbers as arrays: on small ones NumPy takes half the time.
     multiply, add = np.multiply, np.add
-    beta1, beta2 = betas
+    dtype = p.dtype
+    beta1, rest1, beta2, rest2 = _shares(*betas, dtype)
     if decayed is not None:
         multiply(p, decay, decayed)
         g = add(decayed, g, decayed)
     if shrink != 1:
         multiply(p, shrink, p)
-    multiply(m, _number(beta1, p.dtype), m)
-    multiply(g, _number(1 - beta1, p.dtype), work)
+    multiply(m, beta1, m)
+    multiply(g, rest1, work)
     add(m, work, m)
-    multiply(v, _number(beta2, p.dtype), v)
+    multiply(v, beta2, v)
     multiply(g, g, work)
-    multiply(work, _number(1 - beta2, p.dtype), work)
+    multiply(work, rest2, work)
     add(v, work, v)
     if largest is not None:
         v = np.maximum(largest, v, out=largest)
-    small = np.array(eps, p.dtype)
+    small = np.array(eps, dtype)
     if eps_inside:
         add(v, small, work)
         np.sqrt(work, work)
@@ -152,16 +153,17 @@ def _adam(
         np.sqrt(v, work)
         add(work, small, work)
     np.divide(m, work, work)
-    multiply(work, np.array(rate, p.dtype), work)
+    multiply(work, np.array(rate, dtype), work)
     np.subtract(p, work, p)
 
 
 @lru_cache(maxsize=64)
-def _number(value: float, dtype: Any) -> Array:
-    """A number as an array without axes, not to be written to."""
-    number = np.asarray(value, dtype)
-    number.flags.writeable = False
-    return number
+def _shares(beta1: float, beta2: float, dtype: Any) -> list[Array]:
+    """β₁, 1 − β₁, β₂ and 1 − β₂ as arrays without axes, not to be written to."""
+    numbers = [np.asarray(b, dtype) for b in (beta1, 1 - beta1, beta2, 1 - beta2)]
+    for number in numbers:
+        number.flags.writeable = False
+    return numbers
 
 
 @compilable(least=1 << 13)

@@ -16,6 +16,8 @@ from autograd._primitive import Specialized, primitive, sample
 from autograd.primitives.products import LARGE, product
 from autograd.primitives.reduction import softmax
 
+_ndarray, _ones = np.ndarray, kernels.ones
+
 # ------------------------------------------------------------------------------------------ linear
 
 
@@ -45,7 +47,8 @@ def linear(x: Any, weight: Any, bias: Any, /) -> Any:
     array([[13., 26.]])
     """
     if weight.ndim == 2 and x.ndim == 2:
-        y = product(x, weight.T)
+        turned = weight.T
+        y = x.dot(turned) if x.size * len(weight) <= LARGE else product(x, turned)
     elif weight.ndim == 2 and x.ndim > 2:
         rows = product(x.reshape(prod(x.shape[:-1]), x.shape[-1]), weight.T)
         y = rows.reshape(*x.shape[:-1], weight.shape[0])
@@ -65,9 +68,13 @@ def linear(x: Any, weight: Any, bias: Any, /) -> Any:
 
 @linear.rule("x")
 def _(g: Any, weight: Any) -> Any:
+    if g.ndim == 2 and weight.ndim == 2:
+        if type(g) is type(weight) is _ndarray and g.size * weight.shape[1] <= LARGE:
+            return g.dot(weight)
+        return product(g, weight)
     if weight.ndim == 1:
         return g[..., None] * weight
-    if g.ndim <= 2:
+    if g.ndim == 1:
         return product(g, weight)
     rows = product(g.reshape(prod(g.shape[:-1]), g.shape[-1]), weight)
     return rows.reshape(*g.shape[:-1], weight.shape[1])
@@ -75,7 +82,9 @@ def _(g: Any, weight: Any) -> Any:
 
 @linear.rule("weight")
 def _(g: Any, x: Any, weight_ndim: int) -> Any:
-    if g.ndim == x.ndim == weight_ndim == 2:
+    if g.ndim == 2 and x.ndim == 2 and weight_ndim == 2:
+        if type(g) is type(x) is _ndarray and g.size * x.shape[1] <= LARGE:
+            return g.T.dot(x)
         return product(g.T, x)  # of the weight's own layout
     lead = g.shape[: g.ndim - (x.ndim - 1) - (weight_ndim - 1)]
     count = prod(x.shape[:-1])
@@ -87,12 +96,11 @@ def _(g: Any, x: Any, weight_ndim: int) -> Any:
 
 @linear.rule("bias")
 def _(g: Any, bias_ndim: int, y_ndim: int) -> Any:
+    if type(g) is _ndarray and g.ndim == 2 and y_ndim == 2 and bias_ndim == 1:
+        count = len(g)
+        return _ones(count, g.dtype).dot(g) if count <= _FEW else np.add.reduce(g, 0)
     if y_ndim == bias_ndim:
         return g
-    if type(g) is np.ndarray and g.ndim == 2 == y_ndim and bias_ndim:
-        if len(g) <= _FEW:
-            return kernels.ones(len(g), g.dtype).dot(g)
-        return np.add.reduce(g, 0)
     return np.sum(g, axis=tuple(range(g.ndim - y_ndim, g.ndim - bias_ndim)))
 
 
@@ -161,7 +169,7 @@ def cross_entropy(x: Any, /, target: Any, scale: Any = None, reduction: str = "m
     if reduction == "none":
         return losses, powers, sums
     if len(losses) <= _FEW:
-        total = kernels.ones(len(losses), losses.dtype).dot(losses)
+        total = _ones(len(losses), losses.dtype).dot(losses)
     else:
         total = np.add.reduce(losses)
     if reduction == "mean":

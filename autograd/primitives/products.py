@@ -42,7 +42,7 @@ _ndarray = np.ndarray
 
 def product(a: Any, b: Any) -> Any:
     """``a @ b`` of arrays or tensors; large matrices in the threads of the other kernels."""
-    if type(a) is type(b) is _ndarray and a.ndim == b.ndim == 2:
+    if type(a) is _ndarray and type(b) is _ndarray and a.ndim == 2 and b.ndim == 2:
         if a.size * b.shape[1] > LARGE and a.shape[1] == b.shape[0]:
             return kernels.matmul(a, b)
         return a.dot(b)
