@@ -32,7 +32,7 @@ __all__ = [
     "enter_scope",
     "forget_gradients",
     "generator",
-    "gradient_arrays",
+    "gradient_array",
     "is_outermost",
     "leave_scope",
     "mark_internal",
@@ -63,10 +63,10 @@ def note_change() -> None:
     CHANGES.count += 1
 
 
-def gradient_arrays(tensors: Iterable[Any]) -> list[Any]:
-    """The array of each tensor's ``.grad``, or None where there is none."""
-    held = [tensor._grad for tensor in tensors]
-    return [g if g is None or type(g) is np.ndarray else g.data for g in held]
+def gradient_array(tensor: Any) -> Any:
+    """The array of the tensor's ``.grad``, or None if there is none."""
+    held = tensor._grad
+    return held if held is None or type(held) is np.ndarray else held.data
 
 
 def forget_gradients(tensors: Iterable[Any]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd import Tensor
-from autograd.extend import gradient_arrays, note_write
+from autograd.extend import gradient_array, note_write
 
 if TYPE_CHECKING:
     from optim.optimizer import Array, Group, Optimizer
@@ -63,7 +63,7 @@ class Members:
 
     def gradients(self) -> list[Array] | None:
         """The members' gradients, or None if one has none that fits."""
-        found = gradient_arrays(self.members)
+        found = list(map(gradient_array, self.members))
         dtype = self.dtype
         for array, shape in zip(found, self.shapes):
             if array is None or array.shape != shape or array.dtype != dtype:
@@ -134,7 +134,7 @@ class Bundle(Members):
 
     def step(self, optimizer: Optimizer, group: Group) -> bool:
         """Take a step; False if the members no longer march in step."""
-        if not self.gather():
+        if (optimizer._state_shown and not self.intact()) or not self.gather():
             return False
         optimizer._apply(self.p, self.g, self.state, group)
         self.scatter()
@@ -143,11 +143,8 @@ class Bundle(Members):
 
     def gather(self) -> bool:
         """Copy values and gradients in; False if the members no longer march in step."""
-        if not self.intact():
-            return False
-        found = gradient_arrays(self.members)
-        for gradient, (p, home, shape, value, slope) in zip(found, self.places):
-            data = p.data
+        for p, home, shape, value, slope in self.places:
+            gradient, data = gradient_array(p), p.data
             if gradient is None or gradient.shape != shape:
                 return False
             if data is not home and not self.follow():

@@ -23,7 +23,7 @@ class Together(Members):
     def __init__(
         self, optimizer: Optimizer, params: list[Tensor], members: list[Tensor], rule: Any
     ) -> None:
-        super().__init__(params, members, [optimizer.state[p] for p in members])
+        super().__init__(params, members, [optimizer._state[p] for p in members])
         self._rule = rule
         self._homes = [p.data for p in members]
         self.arrays = {key: [state[key] for state in self.states] for key in rule[1:]}
@@ -37,7 +37,7 @@ class Together(Members):
             return None
         candidates: dict[Any, list[Tensor]] = {}
         for p in group["params"]:
-            state = optimizer.state.get(p, {})
+            state = optimizer._state.get(p, {})
             arrays = [p.data, *map(state.get, rule[1:])]
             if p.grad is not None and all(_fits(array, p.data) for array in arrays):
                 candidates.setdefault(p.dtype, []).append(p)
@@ -51,7 +51,9 @@ class Together(Members):
         """Take a step; False if they, or the rule, are not what they were."""
         if not self._steps.ready or optimizer._together(group) != self._rule:
             return False
-        if not self.intact() or not all(map(_is_home, self.members, self._homes)):
+        if optimizer._state_shown and not self.intact():
+            return False
+        if not all(map(_is_home, self.members, self._homes)):
             return False
         gradients = self.gradients()
         if gradients is None:

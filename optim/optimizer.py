@@ -63,7 +63,7 @@ class Optimizer:
     decays_weights: ClassVar[bool] = True
 
     param_groups: list[Group]
-    state: defaultdict[Tensor, State]
+    _state: defaultdict[Tensor, State]
     defaults: dict[str, Any]
 
     def __init__(self, params: Params, defaults: Mapping[str, Any]) -> None:
@@ -71,7 +71,7 @@ class Optimizer:
             raise TypeError("params must be an iterable of Tensors, or of dicts; got one Tensor")
         self.defaults = dict(defaults)
         self.param_groups = []
-        self.state = defaultdict(dict)
+        self._state = defaultdict(dict)
         self._start()
         entries: list[Any] = list(params)
         if not entries:
@@ -91,11 +91,23 @@ class Optimizer:
         self._views: dict[Any, tuple[Array, ...]] = {}
         self._bundles: dict[int, Together | Bundle | None] = {}
         self._step_taken = False
+        self._state_shown = False  # whether others may have changed what is in the state
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "step" in vars(cls):
             cls.step = _with_hooks(vars(cls)["step"])  # type: ignore[method-assign]
+
+    @property
+    def state(self) -> defaultdict[Tensor, State]:
+        """From parameter to a dict of what the optimizer remembers about it."""
+        self._state_shown = True
+        return self._state
+
+    @state.setter
+    def state(self, state: defaultdict[Tensor, State]) -> None:
+        self._state = state
+        self._bundles.clear()
 
     # -------------------------------------------------------------------------- a subclass's part
 
@@ -165,7 +177,7 @@ class Optimizer:
             gradient = p.grad
             if gradient is None:
                 continue
-            state = self.state[p]
+            state = self._state[p]
             if not state:
                 state.update(self._new_state(p.data, group))
             data, g = p.data, gradient.data
@@ -180,7 +192,7 @@ class Optimizer:
             note_write(*written)
             if self.elementwise and index not in self._bundles:
                 together = Together.of(self, group)
-                self._bundles[index] = together or Bundle.of(group["params"], self.state)
+                self._bundles[index] = together or Bundle.of(group["params"], self._state)
 
     def _apply(self, p: Array, g: Array, state: State, group: Group) -> None:
         """Weight decay and ``maximize``, then the subclass's rule."""
@@ -301,7 +313,7 @@ class Optimizer:
             groups.append(saved)
         state = {
             number[id(p)]: {key: _copied(value) for key, value in entries.items()}
-            for p, entries in self.state.items()
+            for p, entries in self._state.items()
             if id(p) in number and entries
         }
         result: dict[str, Any] = {"state": state, "param_groups": groups}
@@ -351,16 +363,20 @@ class Optimizer:
                 }
         self.state = state
         self.param_groups = groups
-        self._bundles.clear()
         for hook in self._hooks["load_state_dict_post"].values():
             hook(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("defaults", "state", "param_groups")}
+        return {
+            "defaults": self.defaults,
+            "state": self._state,
+            "param_groups": self.param_groups,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
         self._start()
+        for name, value in state.items():
+            setattr(self, name, value)
 
     # --------------------------------------------------------------------------------------- hooks
 

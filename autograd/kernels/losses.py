@@ -119,7 +119,7 @@ def _rows(x: Array, target: Array, powers: Array, sums: Array, losses: Array) ->
 
 def _finite(peak: Array) -> Array:
     """The maxima by which rows are shifted; 0 where one is infinite, which cannot be subtracted."""
-    if not isfinite(ones(len(peak), peak.dtype).dot(peak)):
+    if not isfinite(peak.dot(peak)):  # in one call; or else too large for that
         peak = np.where(np.isfinite(peak), peak, 0).astype(peak.dtype)
     return peak
 
@@ -149,7 +149,8 @@ def cross_entropy_grad(powers: Array, sums: Array, target: Array, g: Any) -> Arr
             _share(scale, powers)
         _at_true(gx, target, g)
         return gx
-    gx = np.ascontiguousarray((powers.T * factor).T)
+    gx = np.empty(powers.shape, powers.dtype)
+    np.multiply(powers.T, factor, gx.T)
     _at_true(gx, target, g)
     return gx
 
@@ -163,7 +164,7 @@ def small_cross_entropy(
     """
     if classes > _NARROW or count * classes >= _COMPILED:
         return None
-    powers, scaled = (np.empty((classes, count), dtype).T for _ in range(2))
+    powers = np.empty((classes, count), dtype).T
     sums, losses, factor = (np.empty(count, dtype) for _ in range(3))
     gx = np.empty((count, classes), dtype)
 
@@ -173,8 +174,7 @@ def small_cross_entropy(
 
     def differentiate(powers: Array, sums: Array, target: Array, g: Any) -> Array:
         np.divide(g, sums, factor)
-        np.multiply(powers.T, factor, scaled.T)
-        np.copyto(gx, scaled)
+        np.multiply(powers.T, factor, gx.T)
         _at_true(gx, target, g)
         return gx
 

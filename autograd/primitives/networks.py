@@ -177,11 +177,14 @@ def cross_entropy(x: Any, /, target: Any, scale: Any = None, reduction: str = "m
     return total, powers, sums
 
 
+_UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
+
+
 @cross_entropy.precondition
 def _(x: Any, target: Any, scale: Any, reduction: str) -> None:
     # Read as unsigned, negative numbers are the largest: one pass finds both.
     if target.size:
-        found = target.view(f"u{target.itemsize}")
+        found = target.view(_UNSIGNED[target.itemsize])
         if found.item(found.argmax()) >= x.shape[1]:
             raise IndexError(f"a target is not from 0 to {x.shape[1] - 1}")
 

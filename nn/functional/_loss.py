@@ -185,10 +185,8 @@ def huber_loss(
 # -------------------------------------------------------------------------------- classification
 
 
-def _classes(target: Any, x: Any, name: str) -> Any:
-    """Integer targets as an array, checked against the shape (N, C, …) or (C,) of x."""
-    index = target.data if isinstance(target, Tensor) else np.asarray(target)
-    shape = x.shape
+def _check_classes(index: Any, shape: tuple[int, ...], name: str) -> None:
+    """Raise if targets are no integers that fit an input of shape (N, C, …) or (C,)."""
     expected = () if len(shape) == 1 else (shape[0], *shape[2:])
     if index.shape != expected:
         raise ValueError(
@@ -196,7 +194,6 @@ def _classes(target: Any, x: Any, name: str) -> Any:
         )
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: class indices must be integers, got {index.dtype}")
-    return index
 
 
 def cross_entropy(
@@ -232,8 +229,8 @@ def cross_entropy(
     axis = 0 if len(shape) == 1 else 1
     n_classes = shape[axis]
     w = None if weight is None else class_weights(weight, x, n_classes)
-    t = target if isinstance(target, Tensor) else np.asarray(target)
-    if t.dtype.kind == "f" and t.shape == shape:
+    index = target.data if isinstance(target, Tensor) else np.asarray(target)
+    if index.dtype.kind == "f" and index.shape == shape:
         log_p = _log_softmax(x, axis)
         t = as_tensor(like(target, x))
         if label_smoothing:
@@ -244,7 +241,7 @@ def cross_entropy(
         if reduction == "mean":
             return as_tensor(np.sum(loss) / max(x.size // n_classes, 1))
         return reduced(loss, reduction)
-    index = _classes(t, x, "cross_entropy")
+    _check_classes(index, shape, "cross_entropy")
     if len(shape) == 2 and x.data.size and x.data.dtype.char in "fd" and not label_smoothing:
         if w is None and not 0 <= ignore_index < n_classes:
             try:
@@ -341,7 +338,8 @@ def nll_loss(
     reduction = reduction_of(size_average, reduce, reduction)
     x = as_tensor(input)
     axis = 0 if x.ndim == 1 else 1
-    index = _classes(target, x, "nll_loss")
+    index = target.data if isinstance(target, Tensor) else np.asarray(target)
+    _check_classes(index, x.shape, "nll_loss")
     return _nll(x, index, class_weights(weight, x, x.shape[axis]), ignore_index, reduction, axis)
 
 
