@@ -1,7 +1,9 @@
 """Steps of optimizers on plain arrays, in place: Adam's, and that of descent with momentum.
 
 The compiled twins round after the same operations in the same order: the results are the same bit
-for bit, so that a run can be resumed with other kernels, or with parameters grouped otherwise.
+for bit, so that a run can be resumed with other kernels, or with parameters grouped otherwise. But
+sums of 2¹⁴ elements and more are left to BLAS where it has a function for them, which may round
+once where NumPy rounds twice.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.kernels._blas import address_of, openblas
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import are_up, in_threads, thread_count
 from autograd.kernels._twins import compilable, settle
@@ -19,11 +22,16 @@ from autograd.kernels._windows import Array
 
 __all__ = ["adam_step", "sgd_step", "steps_together"]
 
-# From this many elements on, they are worked on in blocks that stay in the second-level cache from
-# one operation to the next, and a second thread is worth the trouble of waking it, ...
-_SHARED, _BLOCK = 1 << 18, 1 << 16
-# ... and Numba that of importing it.
+# From this many elements on, a second thread is worth the trouble of waking it, ...
+_SHARED = 1 << 18
+# ... Numba that of importing it, ...
 _COMPILED = 1 << 11
+# ... and calling BLAS takes less time than passing over memory twice more. So many at a time stay
+# in the second-level cache from one operation to the next.
+_LARGE, _BLOCK = 1 << 14, 1 << 17
+
+# combine(y, x, a, b) makes y a x + b y, of arrays in C order; None stands for doing it by ufuncs.
+Combine = Callable[[Array, Array, float, float], None] | None
 
 
 def steps_together(kind: str, arrays: Sequence[Sequence[Array]]) -> Any:
@@ -49,25 +57,44 @@ def steps_together(kind: str, arrays: Sequence[Sequence[Array]]) -> Any:
     return Steps(kind, arrays)
 
 
+@lru_cache(maxsize=2)
+def _by_blas(dtype: Any) -> Combine:
+    """BLAS's way to combine arrays of a dtype in one pass, if it has one."""
+    blas = openblas()
+    axpby = None if blas is None else blas.axpby(dtype.char)
+    if axpby is None:
+        return None
+
+    def combine(y: Array, x: Array, a: float, b: float) -> None:
+        if not y.flags.writeable:
+            raise ValueError("output array is read-only")  # as a ufunc says it
+        axpby(y.size, a, address_of(x), 1, b, address_of(y), 1)
+
+    return combine
+
+
 def _in_blocks(work: Callable[..., None], arrays: Sequence[Array | None], *options: Any) -> None:
-    """``work(*arrays, *options)`` on slices of large arrays; None among them stays None.
+    """``work(combine, *arrays, *options)`` on slices of large arrays; None among them stays None.
 
     Slices go one after the other, in two threads where some of ours are up already. None are
     started for it: the gain is a fifth of a step, and BLAS would have to do with one thread from
     then on.
     """
     given = [a for a in arrays if a is not None]
-    if not all(a.flags.c_contiguous for a in given):
-        work(*arrays, *options)
+    first = given[0]
+    if not all(a.flags.c_contiguous and a.dtype == first.dtype for a in given):
+        work(None, *arrays, *options)
         return
+    combine = _by_blas(first.dtype)
     flat = [None if a is None else a.reshape(-1) for a in arrays]
-    size, threads = given[0].size, thread_count() if are_up() else 1
+    size = first.size
+    threads = thread_count() if size >= _SHARED and are_up() else 1
     bounds = [size * i // threads for i in range(threads + 1)]
 
     def share(i: int) -> None:
         for start in range(bounds[i], bounds[i + 1], _BLOCK):
             part = slice(start, min(start + _BLOCK, bounds[i + 1]))
-            work(*[None if a is None else a[part] for a in flat], *options)
+            work(combine, *[None if a is None else a[part] for a in flat], *options)
 
     in_threads(share, range(threads))
 
@@ -104,15 +131,15 @@ def adam_step(
     >>> m, v, p
     (array([1.]), array([1.]), array([0.9]))
     """
-    work, decayed = scratch[0], scratch[1] if decay else None
-    if p.size < _SHARED:
-        _adam(p, g, m, v, largest, work, decayed, betas, rate, eps, eps_inside, decay, shrink)
+    arrays = (p, g, m, v, largest, scratch[0], scratch[1] if decay else None)
+    if p.size < _LARGE:
+        _adam(None, *arrays, betas, rate, eps, eps_inside, decay, shrink)
     else:
-        arrays = (p, g, m, v, largest, work, decayed)
         _in_blocks(_adam, arrays, betas, rate, eps, eps_inside, decay, shrink)
 
 
 def _adam(
+    combine: Combine,
     p: Array,
     g: Array,
     m: Array,
@@ -136,13 +163,17 @@ def _adam(
         g = add(decayed, g, decayed)
     if shrink != 1:
         multiply(p, shrink, p)
-    multiply(m, beta1, m)
-    multiply(g, rest1, work)
-    add(m, work, m)
-    multiply(v, beta2, v)
-    multiply(g, g, work)
-    multiply(work, rest2, work)
-    add(v, work, v)
+    if combine is not None:
+        combine(m, g, rest1, beta1)
+        combine(v, np.square(g, work), rest2, beta2)
+    else:
+        multiply(m, beta1, m)
+        multiply(g, rest1, work)
+        add(m, work, m)
+        multiply(v, beta2, v)
+        np.square(g, work)
+        multiply(work, rest2, work)
+        add(v, work, v)
     if largest is not None:
         v = np.maximum(largest, v, out=largest)
     small = np.array(eps, dtype)
@@ -153,8 +184,11 @@ def _adam(
         np.sqrt(v, work)
         add(work, small, work)
     np.divide(m, work, work)
-    multiply(work, np.array(rate, dtype), work)
-    np.subtract(p, work, p)
+    if combine is not None:
+        combine(p, work, -rate, 1)
+    else:
+        multiply(work, np.array(rate, dtype), work)
+        np.subtract(p, work, p)
 
 
 @lru_cache(maxsize=64)
@@ -193,14 +227,14 @@ def sgd_step(
     (array([4.]), array([0.6]))
     """
     arrays = (p, g, m, scratch[0], scratch[1] if decay else None)
-    options = (rate, momentum, dampening, nesterov, decay)
-    if p.size < _SHARED:
-        _sgd(*arrays, *options)
+    if p.size < _LARGE:
+        _sgd(None, *arrays, rate, momentum, dampening, nesterov, decay)
     else:
-        _in_blocks(_sgd, arrays, *options)
+        _in_blocks(_sgd, arrays, rate, momentum, dampening, nesterov, decay)
 
 
 def _sgd(
+    combine: Combine,
     p: Array,
     g: Array,
     m: Array | None,
@@ -216,16 +250,18 @@ def _sgd(
         np.multiply(p, decay, decayed)
         g = np.add(decayed, g, decayed)
     if m is not None:
-        np.multiply(m, momentum, m)
-        if dampening:
-            np.multiply(g, 1 - dampening, work)
-            np.add(m, work, m)
+        if combine is not None:
+            combine(m, g, 1 - dampening, momentum)
         else:
-            np.add(m, g, m)
+            np.multiply(m, momentum, m)
+            np.add(m, np.multiply(g, 1 - dampening, work) if dampening else g, m)
         if nesterov:
             np.multiply(m, momentum, work)
             g = np.add(work, g, work)
         else:
             g = m
-    np.multiply(g, rate, work)
-    np.subtract(p, work, p)
+    if combine is not None:
+        combine(p, g, -rate, 1)
+    else:
+        np.multiply(g, rate, work)
+        np.subtract(p, work, p)

@@ -9,6 +9,7 @@ import pytest
 
 import optim
 from autograd import Tensor
+from autograd.kernels import updates
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._twins import settle
 from optim._together import Together
@@ -18,6 +19,12 @@ if not settle():
     pytest.skip("compiled kernels are off", allow_module_level=True)
 
 SHAPES = ((70, 500), (3,), (), (17, 5), (40_001,), (0, 2), (9,))
+
+
+@pytest.fixture(autouse=True)
+def without_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy's steps without BLAS, which may round a product and a sum together."""
+    monkeypatch.setattr(updates, "_by_blas", lambda dtype: None)
 
 
 def parameters(dtype: Any = np.float32) -> list[Tensor]:

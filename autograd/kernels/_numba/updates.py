@@ -7,7 +7,6 @@ a call, such as waking threads, takes as long as ten thousand elements.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ctypes import addressof, c_char
 from typing import Any
 
 import numba
@@ -15,6 +14,7 @@ import numpy as np
 from numba import carray, types
 from numba.extending import intrinsic
 
+from autograd.kernels._blas import address_of
 from autograd.kernels._numba import prange, serves
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import thread_count
@@ -39,8 +39,8 @@ class Steps:
         # Of the array, its gradient, and its state; and the number of elements.
         self._table = np.zeros((len(arrays), 5), np.int64)
         for row, (p, *state) in zip(self._table, arrays):
-            row[0], row[4] = _address(p), p.size
-            row[2 : 2 + len(state)] = list(map(_address, state))
+            row[0], row[4] = address_of(p), p.size
+            row[2 : 2 + len(state)] = list(map(address_of, state))
         self._slopes = self._table[:, 1]
         self._total = int(self._table[:, 4].sum())
 
@@ -53,25 +53,14 @@ class Steps:
         self, gradients: Sequence[Any], numbers: Sequence[Sequence[float]], *flags: bool
     ) -> None:
         """One step of all of them."""
-        addresses = list(map(_address, gradients))
+        addresses = list(map(address_of, gradients))
         if 0 in addresses:
             gradients = list(map(np.ascontiguousarray, gradients))
-            addresses = list(map(_address, gradients))
+            addresses = list(map(address_of, gradients))
         self._slopes[:] = addresses
         threads = 1 if self._total < _SHARED else thread_count()
         numbers = np.array(numbers, self._like.dtype)
         self._run(self._table, self._total, numbers, self._like, *flags, threads)
-
-
-_from_buffer = c_char.from_buffer
-
-
-def _address(array: Any) -> int:
-    """Where an array begins; 0 if it is not in C order."""
-    try:
-        return addressof(_from_buffer(array))  # takes a quarter of the time
-    except (TypeError, ValueError):  # for an array without elements, or only to be read, too
-        return int(array.ctypes.data) if array.flags.c_contiguous else 0
 
 
 def adam_step(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from autograd import kernels
+from autograd.kernels import updates
 
 SIZES = [(), (7,), (30, 40), (600, 700)]
 
@@ -64,6 +65,51 @@ def test_sgd(
         np.testing.assert_allclose(m, m1, rtol=1e-14, atol=1e-16)
     np.testing.assert_allclose(p, p0 - 0.1 * along, rtol=1e-13, atol=1e-15)
     np.testing.assert_array_equal(g, g0)
+
+
+STEPS = {
+    "adam": lambda p, g, m, v, work, decay: kernels.adam_step.__wrapped__(  # type: ignore[attr-defined]
+        p, g, m, v, None, work, (0.9, 0.99), 0.1, 1e-3, False, decay, 1.0
+    ),
+    "sgd": lambda p, g, m, v, work, decay: kernels.sgd_step.__wrapped__(  # type: ignore[attr-defined]
+        p, g, m, work, 0.1, 0.9, 0.5, True, decay
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1 << 14, 70_001, 300_001])
+def test_sums_by_blas_are_those_of_ufuncs(
+    kind: str, dtype: Any, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, expected = arrays((size,), 6, dtype), arrays((size,), 6, dtype)
+    found[1].flags.writeable = False  # gradients are only read
+    STEPS[kind](*found[:4], found[4:], 0.3)
+    monkeypatch.setattr(updates, "_by_blas", lambda dtype: None)
+    STEPS[kind](*expected[:4], expected[4:], 0.3)
+    for f, e in zip(found[:4], expected[:4], strict=True):
+        np.testing.assert_allclose(f, e, rtol=8 * np.finfo(dtype).eps, atol=np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("read_only", [0, 2])
+def test_large_arrays_that_are_only_to_be_read(kind: str, read_only: int) -> None:
+    p, g, m, v, *work = arrays((1 << 15,), 6)
+    [p, g, m, v][read_only].flags.writeable = False
+    before = p.copy()
+    with pytest.raises(ValueError, match="read-only"):
+        STEPS[kind](p, g, m, v, work, 0.0)
+    np.testing.assert_array_equal(p, before)
+
+
+@pytest.mark.parametrize("kind", STEPS)
+def test_large_arrays_that_blas_does_not_know(kind: str) -> None:
+    found = arrays((1 << 15,), 6, np.float16)
+    STEPS[kind](*found[:4], found[4:], 0.0)
+    expected = arrays((1 << 15,), 6, np.float32)
+    STEPS[kind](*expected[:4], expected[4:], 0.0)
+    np.testing.assert_allclose(found[0], expected[0], atol=0.02)
 
 
 def test_arrays_in_any_order() -> None:
