@@ -244,7 +244,7 @@ class Tensor:
                 shared.add(id(part))
             elif (
                 type(part) is not _ndarray
-                or part.base is not None
+                or (part.base is not None and not _has_all_of_its_base(part))
                 or getrefcount(part) > _ALONE
                 or not part.flags.carray
             ):
@@ -743,6 +743,24 @@ def _references_when_alone(gradients: dict[Any, Any]) -> int:
 
 
 _ALONE = _references_when_alone({0: np.empty(1)})
+
+
+def _has_all_of_its_base(view: Array) -> bool:
+    """Whether a view is of all the memory of an array that nobody else holds."""
+    return (
+        type(view.base) is _ndarray
+        and view.base.flags.owndata
+        and view.base.nbytes == view.nbytes
+        and _references_to_base(view) <= _BASE_ALONE
+    )
+
+
+def _references_to_base(view: Array) -> int:
+    base = view.base
+    return getrefcount(base)
+
+
+_BASE_ALONE = _references_to_base(np.empty(2).reshape(1, 2))
 
 
 # ---------------------------------------------------------------------------------------- messages

@@ -276,6 +276,32 @@ def test_no_two_gradients_share_memory(
     np.testing.assert_array_equal(out.grad.data, 2 * gradient)
 
 
+@pytest.mark.parametrize("how", ["whole", "a view of all", "a view of a part", "a view held too"])
+def test_what_nobody_else_holds_is_handed_over(how: str) -> None:
+    made: list[int] = []
+    kept: list[np.ndarray] = []
+
+    @primitive()
+    def identity(x: np.ndarray, /) -> np.ndarray:
+        return x.copy()
+
+    @identity.rule
+    def _(g: np.ndarray) -> np.ndarray:
+        rows = np.ones(6 if how != "a view of a part" else 12)
+        gradient = rows[:6].reshape(2, 3) if how != "whole" else np.ones((2, 3))
+        if how == "a view held too":
+            kept.append(rows)
+        made.append(gradient.ctypes.data)
+        return gradient
+
+    x = leaf([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
+    identity(x).backward(np.ones((2, 3)))
+    assert x.grad is not None
+    assert (x.grad.data.ctypes.data == made[0]) == (how in ("whole", "a view of all"))
+    x.grad.data[...] = 7.0
+    assert all((array == 1).all() for array in kept)
+
+
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_a_read_only_gradient_is_no_trap(create_graph: bool) -> None:
     x = leaf(1.0, 2.0, 3.0)
