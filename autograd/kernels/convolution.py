@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from autograd.kernels import _tiles, winograd
+from autograd.kernels import _tiles, _volumes, winograd
 from autograd.kernels._bands import Bands, Layout, Piece, bands_pay, layout
 from autograd.kernels._residues import Residue, fills, residues, taps_together
 from autograd.kernels._rows import axes_of, batches
@@ -93,8 +93,12 @@ def conv(
         _tiles.correlate(by_group(x, groups), w, by_group(y, groups), stride, dilation, bias)
         return y
     before = [b for b, _ in padding]
-    if _serves_winograd(x, w, y, stride, dilation) and _by_winograd(x, w, y, before, bias):
-        return y
+    if _serves_winograd((x, w, y), w.shape, out, stride, dilation):
+        if len(out) == 3:
+            window = _volumes.Window(weight.shape[2:], out, stride, padding, dilation)
+            return _volumes.conv(conv, x, weight, window, bias)
+        if _by_winograd(x, w, y, before, bias):
+            return y
     _correlate(x, w, _Results.all_of(y, groups), stride, before, dilation, bias)
     return y
 
@@ -132,12 +136,14 @@ def conv_input_grad(
         return gx
     before = [b for b, _ in padding]
     by_bands = prefers_bands(g, w, stride, dilation)
-    if (
-        not (by_bands and SETTINGS.convolution == "auto")
-        and _serves_winograd(g, w.swapaxes(1, 2), gx, stride, dilation)
-        and _by_winograd(g, w, gx, [2 - b for b in before], adjoint=True)
+    if not (by_bands and SETTINGS.convolution == "auto") and _serves_winograd(
+        (g, w, gx), w.swapaxes(1, 2).shape, spatial, stride, dilation
     ):
-        return gx
+        if len(spatial) == 3:
+            window = _volumes.Window(weight.shape[2:], g.shape[2:], stride, padding, dilation)
+            return _volumes.input_grad(conv_input_grad, g, weight, spatial, window)
+        if _by_winograd(g, w, gx, [2 - b for b in before], adjoint=True):
+            return gx
     if by_bands:
         scatter_in_bands(g, w, gx, stride, before, dilation)
         return gx
@@ -196,11 +202,17 @@ def conv_weight_grad(
     depth = channels * math.prod(kernel)
     before = [b for b, _ in padding]
     w = np.empty((groups, filters, channels, *kernel), dtype)
-    if _serves_winograd(x, w, g, stride, dilation):
-        for i, (cells, outs) in enumerate(_blocks(groups, channels, filters)):
-            w[i] = winograd.correlate_weight_grad(g[:, outs], x[:, cells], before)
-        if np.isfinite(w).all():
-            return w.reshape(groups * filters, channels, *kernel)
+    if _serves_winograd((x, w, g), w.shape, g.shape[2:], stride, dilation):
+        if len(kernel) == 3:
+            window = _volumes.Window(kernel, g.shape[2:], stride, padding, dilation)
+            gw = _volumes.weight_grad(conv_weight_grad, g, x, window)
+            if gw is not None:
+                return gw
+        else:
+            for i, (cells, outs) in enumerate(_blocks(groups, channels, filters)):
+                w[i] = winograd.correlate_weight_grad(g[:, outs], x[:, cells], before)
+            if np.isfinite(w).all():
+                return w.reshape(groups * filters, channels, *kernel)
     if not (g.size and x.size and depth):
         return np.zeros((groups * filters, channels, *kernel), dtype)
     cotangents, cells = by_group(g, groups), by_group(x, groups)
@@ -532,18 +544,31 @@ def _is_pointwise(x: Array, w: Array, y: _Results, stride: Ints, before: Ints) -
     )
 
 
-def _serves_winograd(x: Array, w: Array, y: Array, stride: Ints, dilation: Ints) -> bool:
-    """Whether to correlate ``x`` with ``w`` into ``y``, as in `_correlate`, by Winograd's tiles."""
-    if SETTINGS.convolution == "direct" or w.shape[3:] != (3, 3):
+def _serves_winograd(
+    arrays: Sequence[Array], w: Ints, out: Ints, stride: Ints, dilation: Ints
+) -> bool:
+    """Whether to correlate by Winograd's tiles, in volumes those of planes (see `_volumes`).
+
+    Args:
+        arrays: what is read and written: images first.
+        w: shape of the kernels, ``(groups, filters, channels, *kernel)``.
+        out: spatial shape of the results.
+        stride, dilation: as given to `conv`.
+    """
+    images, (groups, filters, channels, *kernel) = len(arrays[0]), w
+    if len(kernel) == 3 and groups == 1:
+        images, channels, kernel = images * out[0], channels * kernel[0], kernel[1:]
+        out, stride, dilation = out[1:], stride[1:], dilation[1:]
+    if SETTINGS.convolution == "direct" or list(kernel) != [3, 3]:
         return False
-    if any(a.dtype != np.float32 or not a.size for a in (x, w, y)):
+    if any(a.dtype != np.float32 or not a.size for a in arrays):
         return False
     if any(s != 1 for s in (*stride, *dilation)):
         return False
     if SETTINGS.convolution == "winograd":
         return True
-    images, out = len(x), y.shape[2:]
-    return winograd.pays(images, w.shape[1:], out) and not bands_pay(images, w.shape, out)
+    w = (groups, filters, channels, *kernel)
+    return winograd.pays(images, w[1:], out) and not bands_pay(images, w, out)
 
 
 def _by_winograd(

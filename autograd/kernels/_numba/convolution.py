@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd.kernels import _volumes
+from autograd.kernels import convolution as kernels
 from autograd.kernels._numba import (
     HAS_GEMM,
     columns,
@@ -46,6 +48,9 @@ def conv(
     x, weight = np.ascontiguousarray(x), np.ascontiguousarray(weight)
     start = np.zeros(len(weight), x.dtype) if bias is None else np.ascontiguousarray(bias)
     if _by_winograd(x.dtype, images, groups, channels, filters, kernel, out, stride, dilation):
+        if len(kernel) == 3:
+            window = _volumes.Window(kernel, out, stride, padding, dilation)
+            return _volumes.conv(kernels.conv, x, weight, window, bias)
         result = winograd.correlate(x, weight, out, before, groups, start, False)
         if result is not None:
             return result
@@ -75,6 +80,9 @@ def conv_input_grad(
         return tiles.input_grad(g, weight, spatial, groups)
     start = np.zeros(groups * channels, g.dtype)
     if _by_winograd(g.dtype, images, groups, filters, channels, kernel, spatial, stride, dilation):
+        if len(kernel) == 3:
+            window = _volumes.Window(kernel, out, stride, padding, dilation)
+            return _volumes.input_grad(kernels.conv_input_grad, g, weight, spatial, window)
         begin = tuple([2 - b for b in before])
         result = winograd.correlate(g, weight, spatial, begin, groups, start, True)
         if result is not None:
@@ -112,7 +120,11 @@ def conv_weight_grad(
     before = tuple([b for b, _ in padding])
     g, x = np.ascontiguousarray(g), np.ascontiguousarray(x)
     if _by_winograd(x.dtype, images, groups, channels, filters, kernel, out, stride, dilation):
-        result = winograd.weight_grad(g, x, before, groups)
+        if len(kernel) == 3:
+            window = _volumes.Window(kernel, out, stride, padding, dilation)
+            result = _volumes.weight_grad(kernels.conv_weight_grad, g, x, window)
+        else:
+            result = winograd.weight_grad(g, x, before, groups)
         if result is not None:
             return result
     if tiles.serves(kernel, stride, padding, dilation):
@@ -152,7 +164,10 @@ def _by_winograd(
     dtype: Any, images: int, groups: int, channels: int, filters: int,
     kernel: Any, out: Any, stride: Any, dilation: Any,
 ) -> bool:  # fmt: skip
-    """Whether a correlation is to go by Winograd's algorithm."""
+    """Whether a correlation is to go by Winograd's algorithm; in volumes that of planes."""
+    if len(kernel) == 3 and groups == 1:
+        images, channels, kernel = images * out[0], channels * kernel[0], kernel[1:]
+        out, stride, dilation = out[1:], stride[1:], dilation[1:]
     return (
         len(kernel) == 2
         and kernel[0] == kernel[1] == 3
