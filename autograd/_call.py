@@ -256,8 +256,8 @@ def _code_of_call(
     results = f"y, {aux}" if n_aux else "y"
     values = f"{arrays}, {results}".split(", ")
     saved = []  # each value where an input needs a gradient whose rule reads it
-    for value, inputs_ in zip(values, readers, strict=True):
-        edges = [f"e{k} is not None" for k in inputs_]
+    for value, whose in zip(values, readers, strict=True):
+        edges = [f"e{k} is not None" for k in whose]
         if 0 < len(edges) < n_inputs:
             value = f"{value} if {' or '.join(edges)} else None"
         saved.append(value if edges else "None")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autograd import Tensor, TensorLike, as_tensor
+from autograd.extend import show_lines
 from nn import functional as F
 from nn.functional._arguments import reduction_of
 from nn.module import Module
@@ -490,6 +491,7 @@ class TripletMarginWithDistanceLoss(_Loss):
 
     def forward(self, anchor: TensorLike, positive: TensorLike, negative: TensorLike) -> Tensor:
         """The loss."""
+        show_lines()  # of the distance
         return F.triplet_margin_with_distance_loss(
             anchor,
             positive,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from autograd import Tensor, TensorLike, as_tensor, grad
+from autograd.extend import show_lines
 from autograd.primitives import reduction as reductions
 from nn.module import Module
 from nn.parameter import Parameter, get_default_dtype
@@ -319,6 +320,7 @@ class FlatMinimum(Module):
         else:
             weights = list(parameters)
         x = as_tensor(inputs)
+        show_lines()  # of the model
         total: Any = 0
         for i in range(x.shape[0]):
             total = total + self._of_one(model(x[i : i + 1]).reshape(-1), weights)
@@ -368,6 +370,7 @@ class Tikhonov(Module):
     def forward(self, model: Callable[[Any], Tensor], inputs: TensorLike) -> Tensor:
         """The penalty for a model from (N, …) to (N, …), samples independent of each other."""
         x = as_tensor(np.array(as_tensor(inputs).data)).requires_grad_()
+        show_lines()  # of the model
         y = model(x)
         flat = y.reshape(y.shape[0], -1)
         total: Any = 0

@@ -325,6 +325,19 @@ def test_forward_hooks_may_replace():
     assert layer(Tensor(1.0)).item() == 1
 
 
+def test_what_hooks_compute_has_their_line():
+    layer = nn.Linear(2, 3)
+    plain = layer(Tensor([1.0, 2.0]))
+    layer.register_forward_hook(lambda m, args, out: out * 10)
+    code = test_what_hooks_compute_has_their_line.__code__
+    scaled = layer(Tensor([1.0, 2.0]))
+    for y, line in ((plain, 2), (scaled, 3)):
+        assert y.node.source == f"{code.co_filename}:{code.co_firstlineno + line}"
+    made = scaled.node.edges[0]
+    assert made.primitive.name == "linear"
+    assert made.source == f"{code.co_filename}:{code.co_firstlineno + 5}"
+
+
 def test_forward_hooks_see_keywords():
     class Scaled(nn.Module):
         def forward(self, x, by=1.0):

@@ -10,6 +10,7 @@ import pytest
 
 import optim
 from autograd import GraphError, Tensor
+from autograd.extend import note_write
 
 
 def leaf(*shape, seed=0, dtype=np.float64):
@@ -263,6 +264,40 @@ def test_a_step_between_forward_and_backward_is_noticed():
     step(optimizer, [p])
     with pytest.raises(GraphError, match="changed it in place"):
         loss.backward()
+
+
+@pytest.mark.parametrize("between", ["nothing", "a write", "another array"])
+def test_every_step_of_small_parameters_is_noticed(between):
+    params = [leaf(2), leaf(3), leaf(2)]
+    optimizer = optim.Adam(params, lr=0.1)
+    for _ in range(4):
+        losses = [(p * p * p).sum() for p in params]
+        step(optimizer, params)
+        for loss in losses:
+            with pytest.raises(GraphError, match=r"test_optimizer\.py:\d+ changed it in place"):
+                loss.backward()
+        if between == "a write":
+            params[1].data *= 0.5
+            note_write(params[1].data)
+        elif between == "another array":
+            params[2].data = params[2].data.copy()
+
+
+def test_state_that_was_shown_may_be_changed():
+    """Also through what was handed out some steps before."""
+    params, groups = [leaf(2), leaf(3)], [leaf(2), leaf(3)]
+    together = optim.Adam(params, lr=0.1)
+    apart = optim.Adam([{"params": [p]} for p in groups], lr=0.1)
+    for t in range(6):
+        step(together, params)
+        step(apart, groups)
+        if t == 2:
+            states = [*together.state.values(), *apart.state.values()]
+        if t >= 2:
+            for state in states:
+                state["exp_avg"] = np.zeros_like(state["exp_avg"])
+    for p, q in zip(params, groups, strict=True):
+        np.testing.assert_array_equal(p.data, q.data)
 
 
 def test_complex_parameters_are_updated_by_parts():
