@@ -148,21 +148,22 @@ class _Walk:
         special: whether every step is out of the ordinary.
     """
 
+    wanted: set[Any] | None = None
+    targets: set[Any]
+    through: set[Node]
+    found: dict[Any, Any]
+
     def __init__(self, retain_graph: bool, recording: bool, batched: bool) -> None:
         self.retain_graph, self.recording, self.batched = retain_graph, recording, batched
-        self.guard = STATE.get().guard
+        self.guard = guard = STATE.get().guard
         self.latest_write = WRITES.latest
         self.gradients: dict[Any, Any] = {}
         self.waiting: list[tuple[int, Node]] = []
-        self.targets: set[Any] = set()
-        self.wanted: set[Any] | None = None
-        self.through: set[Node] = set()
-        self.found: dict[Any, Any] = {}
-        self.special = recording or batched or self.guard is not None
+        self.special = recording or batched or guard is not None
 
     def look_for(self, targets: set[Any], roots: Sequence[tuple[Any, Any]]) -> None:
         """Walk only where a target lies ahead."""
-        self.targets = targets
+        self.targets, self.found = targets, {}
         self.wanted, self.through = _paths_to(targets, roots)
         self.special = True
 

@@ -701,6 +701,18 @@ def _called(position: int, x: Tensor) -> str:
     return f"{position} ({x.name!r})" if x.name else f"{position} (shape {x.shape})"
 
 
+def gradient_array(tensor: Tensor) -> Any:
+    """The array of the tensor's ``.grad``, or None if there is none."""
+    held = tensor._grad
+    return held if held is None or type(held) is _ndarray else held.data
+
+
+def forget_gradients(tensors: Iterable[Tensor]) -> None:
+    """Set the ``.grad`` of each to None."""
+    for tensor in tensors:
+        tensor._grad = None
+
+
 def _root(out: Tensor, gradient: Any, recording: bool) -> tuple[Any, Any]:
     """Where a backward pass starts: the output's node and the gradient that goes in."""
     if not isinstance(out, Tensor):

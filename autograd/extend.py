@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextvars import Token
 from typing import Any
 
@@ -19,6 +18,8 @@ from autograd._graph import show_lines as show_lines
 from autograd._modes import CHANGES, SCOPE
 from autograd._primitive import Specialized as Specialized
 from autograd._random import generator
+from autograd._tensor import forget_gradients as forget_gradients
+from autograd._tensor import gradient_array as gradient_array
 from autograd._writes import WRITES, Write
 from autograd.kernels import adam_step as adam_step
 from autograd.kernels import sgd_step as sgd_step
@@ -61,18 +62,6 @@ def note_change() -> None:
     Compiled functions then look whether it still is what they have recorded.
     """
     CHANGES.count += 1
-
-
-def gradient_array(tensor: Any) -> Any:
-    """The array of the tensor's ``.grad``, or None if there is none."""
-    held = tensor._grad
-    return held if held is None or type(held) is np.ndarray else held.data
-
-
-def forget_gradients(tensors: Iterable[Any]) -> None:
-    """Set the ``.grad`` of each to None."""
-    for tensor in tensors:
-        tensor._grad = None
 
 
 def note_write(*arrays: np.ndarray[Any, Any]) -> Write:
