@@ -27,8 +27,8 @@ _SHARED = 1 << 18
 # ... Numba that of importing it, ...
 _COMPILED = 1 << 11
 # ... and calling BLAS takes less time than passing over memory twice more. So many at a time stay
-# in the second-level cache from one operation to the next.
-_LARGE, _BLOCK = 1 << 14, 1 << 17
+# in the cache from one operation to the next.
+_LARGE, _BLOCK = 1 << 14, 1 << 18
 
 # combine(y, x, a, b) makes y a x + b y, of arrays in C order; None stands for doing it by ufuncs.
 Combine = Callable[[Array, Array, float, float], None] | None
@@ -73,20 +73,25 @@ def _by_blas(dtype: Any) -> Combine:
     return combine
 
 
-def _in_blocks(work: Callable[..., None], arrays: Sequence[Array | None], *options: Any) -> None:
-    """``work(combine, *arrays, *options)`` on slices of large arrays; None among them stays None.
+def _in_blocks(
+    work: Callable[..., None],
+    arrays: Sequence[Array | None],
+    scratch: Sequence[Array | None],
+    *options: Any,
+) -> None:
+    """``work(combine, *arrays, *scratch, *options)`` on slices of large arrays; None stays None.
 
     Slices go one after the other, in two threads where some of ours are up already. None are
     started for it: the gain is a fifth of a step, and BLAS would have to do with one thread from
     then on.
     """
-    given = [a for a in arrays if a is not None]
+    given = [a for a in (*arrays, *scratch) if a is not None]
     first = given[0]
     if not all(a.flags.c_contiguous and a.dtype == first.dtype for a in given):
-        work(None, *arrays, *options)
+        work(None, *arrays, *scratch, *options)
         return
     combine = _by_blas(first.dtype)
-    flat = [None if a is None else a.reshape(-1) for a in arrays]
+    flat, room = ([None if a is None else a.reshape(-1) for a in s] for s in (arrays, scratch))
     size = first.size
     threads = thread_count() if size >= _SHARED and are_up() else 1
     bounds = [size * i // threads for i in range(threads + 1)]
@@ -94,7 +99,9 @@ def _in_blocks(work: Callable[..., None], arrays: Sequence[Array | None], *optio
     def share(i: int) -> None:
         for start in range(bounds[i], bounds[i + 1], _BLOCK):
             part = slice(start, min(start + _BLOCK, bounds[i + 1]))
-            work(combine, *[None if a is None else a[part] for a in flat], *options)
+            own = slice(bounds[i], bounds[i] + part.stop - start)  # the same for all of a thread's
+            parts = [None if a is None else a[part] for a in flat]
+            work(combine, *parts, *[None if a is None else a[own] for a in room], *options)
 
     in_threads(share, range(threads))
 
@@ -131,11 +138,11 @@ def adam_step(
     >>> m, v, p
     (array([1.]), array([1.]), array([0.9]))
     """
-    arrays = (p, g, m, v, largest, scratch[0], scratch[1] if decay else None)
+    arrays, work = (p, g, m, v, largest), (scratch[0], scratch[1] if decay else None)
     if p.size < _LARGE:
-        _adam(None, *arrays, betas, rate, eps, eps_inside, decay, shrink)
+        _adam(None, *arrays, *work, betas, rate, eps, eps_inside, decay, shrink)
     else:
-        _in_blocks(_adam, arrays, betas, rate, eps, eps_inside, decay, shrink)
+        _in_blocks(_adam, arrays, work, betas, rate, eps, eps_inside, decay, shrink)
 
 
 def _adam(
@@ -226,11 +233,11 @@ def sgd_step(
     >>> m, p
     (array([4.]), array([0.6]))
     """
-    arrays = (p, g, m, scratch[0], scratch[1] if decay else None)
+    arrays, work = (p, g, m), (scratch[0], scratch[1] if decay else None)
     if p.size < _LARGE:
-        _sgd(None, *arrays, rate, momentum, dampening, nesterov, decay)
+        _sgd(None, *arrays, *work, rate, momentum, dampening, nesterov, decay)
     else:
-        _in_blocks(_sgd, arrays, rate, momentum, dampening, nesterov, decay)
+        _in_blocks(_sgd, arrays, work, rate, momentum, dampening, nesterov, decay)
 
 
 def _sgd(
