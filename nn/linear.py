@@ -16,9 +16,9 @@ from nn.functional._arguments import like
 from nn.module import Module, ShapeError
 from nn.parameter import Parameter, get_default_dtype
 
-_linear = networks.linear.call
-
 __all__ = ["Bilinear", "Embedding", "Flatten", "Identity", "Linear", "Unflatten"]
+
+_linear = networks.linear.call
 
 
 def empty_parameter(shape: tuple[int, ...], dtype: npt.DTypeLike | None) -> Parameter:

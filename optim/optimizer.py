@@ -107,7 +107,7 @@ class Optimizer:
     @state.setter
     def state(self, state: defaultdict[Tensor, State]) -> None:
         self._state = state
-        self._bundles.clear()
+        self._bundles = {}
 
     # -------------------------------------------------------------------------- a subclass's part
 
@@ -367,16 +367,13 @@ class Optimizer:
             hook(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "defaults": self.defaults,
-            "state": self._state,
-            "param_groups": self.param_groups,
-        }
+        return {name: getattr(self, name) for name in ("defaults", "state", "param_groups")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._start()
         for name, value in state.items():
             setattr(self, name, value)
+        self._state_shown = True  # a shallow copy shares it with another optimizer
 
     # --------------------------------------------------------------------------------------- hooks
 

@@ -300,6 +300,20 @@ def test_state_that_was_shown_may_be_changed():
         np.testing.assert_array_equal(p.data, q.data)
 
 
+def test_a_shallow_copy_shares_the_state():
+    params, others = [leaf(2), leaf(3)], [leaf(2), leaf(3)]
+    first, alone = optim.Adam(params, lr=0.1), optim.Adam(others, lr=0.1)
+    for _ in range(3):
+        step(first, params)
+        step(alone, others)
+    second = copy.copy(first)
+    for optimizer in (second, first, second, second, first):
+        step(optimizer, params)
+        step(alone, others)
+    for p, q in zip(params, others, strict=True):
+        np.testing.assert_array_equal(p.data, q.data)
+
+
 def test_complex_parameters_are_updated_by_parts():
     torch = pytest.importorskip("torch")
     start = np.array([[1 + 2j, -0.5j], [0.3 + 0j, 2 - 1j]])
