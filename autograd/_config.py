@@ -75,8 +75,9 @@ class Config:
         """``"auto"``, ``"direct"``, or ``"winograd"``: how to compute 3×3 convolutions of stride 1.
 
         Winograd's algorithm F(4×4, 3×3) takes a quarter of the multiplications, and its float32
-        results are off by about 1e-5 of the largest value where direct ones are off by 1e-6. Other
-        convolutions, and everything in float64, are always direct.
+        results are off by about 1e-5 of the largest value where direct ones are off by 1e-6. So
+        do volumes' with such kernels in their planes, plane by plane. Other convolutions, and
+        everything in float64, are always direct.
 
         Source: Lavin & Gray 2016, "Fast Algorithms for Convolutional Neural Networks".
         """
