@@ -19,6 +19,9 @@ from autograd._writes import WRITES
 __all__ = ["backpropagate", "call_gradient_hook", "copy_of", "unbroadcast"]
 
 
+_NODES = frozenset((Node, Output))  # to ask for either takes as long as to ask for one
+
+
 def backpropagate(
     roots: Sequence[tuple[Any, Any]],
     *,
@@ -86,7 +89,7 @@ def backpropagate(
                     if edge is not None:
                         walk.check_missing(node, edge)
                     continue
-                if type(edge) is Node or type(edge) is Output:
+                if type(edge) in _NODES:
                     like = node if uniform else part  # of its shape and dtype the part is
                     if edge.shape != like.shape or edge.dtype is not like.dtype:
                         part = _conform(part, edge, node, batched)

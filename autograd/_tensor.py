@@ -233,8 +233,8 @@ class Tensor:
         shared: set[int] = {id(root[1])}
         for leaf, part in gradients.items():
             if create_graph or (leaf._extra is not None and leaf._extra.hooks):
-                part = _as_result(part) if create_graph else part
                 hooks = () if leaf._extra is None else list(leaf._extra.hooks.values())
+                part = _as_result(part) if create_graph else copy_of(part)
                 for hook in hooks:
                     part = call_gradient_hook(hook, part, _as_result)
                 # No two leaves share one .grad, nor does a user's tensor or a constant.
@@ -686,7 +686,8 @@ def grad(
                 )
             results.append(None)
             continue
-        if x._node is None and x._extra is not None:
+        if x._node is None and x._extra is not None and x._extra.hooks:
+            gradient = gradient if create_graph else copy_of(gradient)
             for hook in list(x._extra.hooks.values()):
                 gradient = call_gradient_hook(hook, gradient, _as_result)
         if x.dtype.kind == "c":

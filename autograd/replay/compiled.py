@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -95,10 +96,11 @@ class Compiled:
         except TypeError:  # an argument that cannot be compared
             return self.function(*args)
         if type(known) is _Program:
-            if known.holds():
+            leaves = known.arrays()
+            if leaves is not None:
                 lease = known.lease()
                 try:
-                    result = known(args, lease)
+                    result = known(args, leaves, lease)
                 except Exception:  # the function itself tells better what is wrong
                     return self.function(*args)
                 self.replays += 1
@@ -130,7 +132,7 @@ _NEW = object()
 
 def _kind_of(arg: Any) -> Any:
     if isinstance(arg, Tensor):
-        return arg.shape, arg.dtype, arg.requires_grad
+        return arg.data.shape, arg.data.dtype, arg.requires_grad
     if isinstance(arg, np.ndarray):
         return arg.shape, arg.dtype
     hash(arg)
@@ -206,34 +208,30 @@ class _Program:
             for x, part, needed in zip(inputs, parts, need)
         ]
 
-    def holds(self) -> bool:
-        """Whether parameters and modules are as they were when it was made."""
-        for leaf, array in zip(self.leaves, self._arrays):
-            if leaf.data is not array and not self._fits(leaf.data, array):
-                return False
-            if not leaf._requires_grad or leaf._node is not None:
-                return False
+    def arrays(self) -> list[Any] | None:
+        """Those of the parameters; None if these, or modules, are not as when it was made."""
+        arrays = [leaf.data for leaf in self.leaves]
+        if not all(map(is_, arrays, self._arrays)):
+            for array, before in zip(arrays, self._arrays):
+                if array.shape != before.shape or array.dtype != before.dtype:
+                    return None
+            self._arrays = arrays
+        for leaf in self.leaves:
+            if leaf._node is not None or not leaf._requires_grad:
+                return None
         if self._changes != CHANGES.count:
             changes = CHANGES.count
             if any(state_of(module()) != state for module, state in self._modules.items()):
-                return False
+                return None
             self._changes = changes
-        return True
-
-    def _fits(self, data: Any, array: Any) -> bool:
-        """Whether a parameter's new array can stand for the old one; from now on it does."""
-        if data.shape != array.shape or data.dtype != array.dtype:
-            return False
-        self._arrays = [leaf.data for leaf in self.leaves]
-        return True
+        return arrays
 
     def lease(self) -> Lease:
         """A workspace for one call."""
         return Lease(self._idle.pop() if self._idle else Workspace(self._recording), self._idle)
 
-    def __call__(self, args: tuple[Any, ...], lease: Lease) -> Tensor:
+    def __call__(self, args: tuple[Any, ...], leaves: list[Any], lease: Lease) -> Tensor:
         arrays = _arrays(args)
-        leaves = [leaf.data for leaf in self.leaves]
         y, lease.values = lease.workspace.forward(leaves, arrays)
         out = _wrap(np.asarray(y))
         edges, inputs = (*self.leaves,), (*leaves,)

@@ -245,8 +245,11 @@ class _Writer:
                 f"if {part}.shape != s{at} or {part}.dtype is not t{at}:",
                 f"    {part} = conform({part}, e{at}, n{step.i})",
             ]
-        value = part if step.first else f"{target} + {part}"
-        return [*lines, f"{target} = {_own(part) if step.first and step.lasting else value}"]
+        if not step.first:
+            part = f"{target} + {part}"
+        elif target.startswith("ga"):
+            part = _own(part)  # a leaf makes a copy itself of what is not handed over
+        return [*lines, f"{target} = {part}"]
 
 
 def _releasing(lines: list[str]) -> list[str]:
