@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush, heapreplace
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,14 @@ from autograd._graph import GraphError, Node, Output, _NodeHooks, topological_or
 from autograd._modes import STATE
 from autograd._writes import WRITES
 
-__all__ = ["backpropagate", "call_gradient_hook", "copy_of", "unbroadcast"]
+__all__ = [
+    "ALONE",
+    "backpropagate",
+    "call_gradient_hook",
+    "copy_of",
+    "has_all_of_its_base",
+    "unbroadcast",
+]
 
 
 _NODES = frozenset((Node, Output))  # to ask for either takes as long as to ask for one
@@ -305,6 +313,32 @@ def _is_array(value: Any) -> bool:
 def copy_of(gradient: Any) -> Any:
     """A gradient, array or tensor, in memory of its own."""
     return np.array(gradient) if _is_array(gradient) else np.positive(gradient)
+
+
+def _references_when_alone(gradients: dict[Any, Any]) -> int:
+    """What ``getrefcount`` says, in a loop over a dict, of an array that only the dict holds."""
+    return next(getrefcount(gradient) for _, gradient in gradients.items())
+
+
+ALONE = _references_when_alone({0: np.empty(1)})
+
+
+def has_all_of_its_base(view: np.ndarray[Any, Any]) -> bool:
+    """Whether a view is of all the memory of an array that nobody else holds."""
+    return (
+        type(view.base) is np.ndarray
+        and view.base.flags.owndata
+        and view.base.nbytes == view.nbytes
+        and _references_to_base(view) <= _BASE_ALONE
+    )
+
+
+def _references_to_base(view: np.ndarray[Any, Any]) -> int:
+    base = view.base
+    return getrefcount(base)
+
+
+_BASE_ALONE = _references_to_base(np.empty(2).reshape(1, 2))
 
 
 def _run_after_hooks(

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, SupportsIndex, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from autograd._backward import backpropagate, call_gradient_hook, copy_of
+from autograd._backward import (
+    ALONE,
+    backpropagate,
+    call_gradient_hook,
+    copy_of,
+    has_all_of_its_base,
+)
 from autograd._graph import GraphError, Node, RemovableHandle
 from autograd._habits import HABITS, Habit
 from autograd._modes import CHANGES, enable_grad, is_grad_enabled
@@ -244,8 +250,8 @@ class Tensor:
                 shared.add(id(part))
             elif (
                 type(part) is not _ndarray
-                or (part.base is not None and not _has_all_of_its_base(part))
-                or getrefcount(part) > _ALONE
+                or (part.base is not None and not has_all_of_its_base(part))
+                or getrefcount(part) > ALONE
                 or not part.flags.carray
             ):
                 # An array is handed over if nobody else holds it, in C order and writeable.
@@ -748,32 +754,6 @@ def _root(out: Tensor, gradient: Any, recording: bool) -> tuple[Any, Any]:
         return out._node or out, start
     array = start.data.astype(out.dtype, copy=False)
     return out._node or out, np.conj(array) if out.dtype.kind == "c" else array
-
-
-def _references_when_alone(gradients: dict[Any, Any]) -> int:
-    """What ``getrefcount`` says, in a loop over a dict, of an array that only the dict holds."""
-    return next(getrefcount(gradient) for _, gradient in gradients.items())
-
-
-_ALONE = _references_when_alone({0: np.empty(1)})
-
-
-def _has_all_of_its_base(view: Array) -> bool:
-    """Whether a view is of all the memory of an array that nobody else holds."""
-    return (
-        type(view.base) is _ndarray
-        and view.base.flags.owndata
-        and view.base.nbytes == view.nbytes
-        and _references_to_base(view) <= _BASE_ALONE
-    )
-
-
-def _references_to_base(view: Array) -> int:
-    base = view.base
-    return getrefcount(base)
-
-
-_BASE_ALONE = _references_to_base(np.empty(2).reshape(1, 2))
 
 
 # ---------------------------------------------------------------------------------------- messages

@@ -61,15 +61,6 @@ class Members:
             return False
         return True
 
-    def gradients(self) -> list[Array] | None:
-        """The members' gradients, or None if one has none that fits."""
-        found = list(map(gradient_array, self.members))
-        dtype = self.dtype
-        for array, shape in zip(found, self.shapes):
-            if array is None or array.shape != shape or array.dtype != dtype:
-                return None
-        return found
-
     def note(self, homes: list[Array]) -> None:
         """Say that the members' arrays, always the same, have been written to."""
         if self._write is None or not self._write.renew():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd import Tensor
-from autograd.extend import steps_together
+from autograd.extend import gradient_array, steps_together
 from optim._bundle import Members
 
 if TYPE_CHECKING:
@@ -55,13 +55,22 @@ class Together(Members):
             return False
         if not all(map(_is_home, self.members, self._homes)):
             return False
-        gradients = self.gradients()
+        gradients = self._gradients()
         if gradients is None:
             return False
         numbers, flags = optimizer._advance(self.states, group)
         self._steps.take(gradients, numbers, *flags)
         self.note(self._homes)
         return True
+
+    def _gradients(self) -> list[Array] | None:
+        """The members' gradients, or None if one has none that fits."""
+        found = list(map(gradient_array, self.members))
+        dtype = self.dtype
+        for array, shape in zip(found, self.shapes):
+            if array is None or array.shape != shape or array.dtype != dtype:
+                return None
+        return found
 
 
 def _is_home(p: Tensor, home: Array) -> bool:

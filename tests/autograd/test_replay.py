@@ -528,3 +528,38 @@ def test_a_primitive_of_ones_own_can_be_specialized():
         f(np.array([1.0, call])).backward()
         np.testing.assert_array_equal(w.grad.data, [3.0, 3.0 * call])
     assert made == [((2,), np.dtype(float), 3.0)]
+
+
+@pytest.mark.parametrize("kept_by", ["grad", "hook", "autograd.grad", "hook and autograd.grad"])
+def test_no_gradient_is_a_buffer_of_the_next_replay(kept_by):
+    @autograd.primitive()
+    def scaled(x, /):
+        return x * 3.0
+
+    @scaled.rule
+    def _(g):
+        return g * 3.0
+
+    @scaled.specialize
+    def _(x):
+        out = np.empty(x.shape, x.dtype)
+        return Specialized(lambda x: x * 3.0, {"x": lambda g: np.multiply(g, 3.0, out=out)}, [out])
+
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    kept = []
+    if "hook" in kept_by:
+        w.register_hook(kept.append)
+    f = autograd.compile(lambda x: np.sum(scaled(w) @ x))
+    xs = [np.array([1.0, call]) for call in range(5)]
+    for x in xs:
+        w.grad = None
+        if "autograd.grad" in kept_by:
+            (gradient,) = autograd.grad(f(x), w)
+        else:
+            f(x).backward()
+            gradient = w.grad
+        if "hook" not in kept_by:
+            kept.append(gradient)
+    assert f.replays == 3
+    for x, gradient in zip(xs, kept, strict=True):
+        np.testing.assert_array_equal(gradient.data, 3 * x)

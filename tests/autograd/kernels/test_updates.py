@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
@@ -68,10 +69,10 @@ def test_sgd(
 
 
 STEPS = {
-    "adam": lambda p, g, m, v, work, decay: kernels.adam_step.__wrapped__(  # type: ignore[attr-defined]
+    "adam": lambda p, g, m, v, work, decay: unwrap(kernels.adam_step)(
         p, g, m, v, None, work, (0.9, 0.99), 0.1, 1e-3, False, decay, 1.0
     ),
-    "sgd": lambda p, g, m, v, work, decay: kernels.sgd_step.__wrapped__(  # type: ignore[attr-defined]
+    "sgd": lambda p, g, m, v, work, decay: unwrap(kernels.sgd_step)(
         p, g, m, work, 0.1, 0.9, 0.5, True, decay
     ),
 }

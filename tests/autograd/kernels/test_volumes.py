@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import unwrap
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,11 +18,14 @@ from autograd.kernels._twins import settle
 from autograd.kernels._windows import conv_output_shape
 
 Array = np.ndarray[Any, Any]
-KERNELS = {"numpy": [k.__wrapped__ for k in (conv, conv_input_grad, conv_weight_grad)]}  # type: ignore[attr-defined]
+KERNELS = {"numpy": [unwrap(kernel) for kernel in (conv, conv_input_grad, conv_weight_grad)]}
 if settle():
     from autograd.kernels._numba import convolution as compiled
 
     KERNELS["numba"] = [compiled.conv, compiled.conv_input_grad, compiled.conv_weight_grad]
+
+
+WAYS = ("conv", "input_grad", "weight_grad")
 
 
 @pytest.fixture(autouse=True)
@@ -72,22 +77,35 @@ def test_any_window(
     window = ((stride, 1, 1), padding, (dilation, 1, 1), 1)
     assume(min(conv_output_shape(spatial, (depth, 3, 3), *window[:3])) > 0)
     arrays = volumes(*counts, spatial, depth, window)
-    called = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_volumes, "_MOST_BYTES", most)
-        taps = _volumes.Window.taps
-        patch.setattr(
-            _volumes.Window,
-            "taps",
-            lambda *args: called.append(1) or taps(*args),  # type: ignore[func-returns-value]
-        )
+        went = [mock.Mock(wraps=getattr(_volumes, name)) for name in WAYS]
+        for name, way in zip(WAYS, went, strict=True):
+            patch.setattr(_volumes, name, way)
         found = all_three(KERNELS[kind], *arrays, window)
-        assert called  # they went by planes
+        assert [way.call_count for way in went] == [1, 1, 1]
     wide = [a.astype(np.float64) for a in arrays]
     for f, e in zip(found, all_three(KERNELS["numpy"], *wide, window), strict=True):
         assert f.shape == e.shape
         assert f.dtype == np.float32
         np.testing.assert_allclose(f, e, atol=3e-5 * max(1, abs(e).max()))
+
+
+@pytest.mark.parametrize("kind", KERNELS)
+@pytest.mark.parametrize("why", ["direct", "float64", "stride", "groups"])
+def test_who_does_not_go_by_planes(kind: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, groups = 2 if why == "stride" else 1, 2 if why == "groups" else 1
+    window = ((1, step, step), ((1, 1),) * 3, (1, 1, 1), groups)
+    x, w, b, g = volumes(2, 4, 4, (5, 6, 7), 3, window)
+    arrays = [x, w[:, : 4 // groups].copy(), b, g]
+    if why == "float64":
+        arrays = [a.astype(np.float64) for a in arrays]
+    elif why == "direct":
+        monkeypatch.setattr(SETTINGS, "convolution", "direct")
+    for name in WAYS:
+        monkeypatch.setattr(_volumes, name, mock.Mock(side_effect=AssertionError))
+    y, gx, gw = all_three(KERNELS[kind], *arrays, window)
+    assert (y.shape, gx.shape, gw.shape) == (g.shape, x.shape, arrays[1].shape)
 
 
 @pytest.mark.parametrize("kind", KERNELS)
