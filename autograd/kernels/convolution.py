@@ -28,7 +28,7 @@ from autograd.kernels._shares import (
     shares_of,
     threads_for,
 )
-from autograd.kernels._threads import hold_back_blas, in_shares, in_threads
+from autograd.kernels._threads import in_shares, in_threads
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import (
     Array,
@@ -84,7 +84,6 @@ def conv(
     >>> conv(x, np.array([[[-1.0, 1.0]]]), (1,), ((0, 0),), (1,), 1)
     array([[[1., 1., 1., 1.]]])
     """
-    hold_back_blas()
     out = conv_output_shape(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     dtype = np.result_type(x, weight) if bias is None else np.result_type(x, weight, bias)
     y = np.empty((x.shape[0], weight.shape[0], *out), dtype)
@@ -128,7 +127,6 @@ def conv_input_grad(
     >>> conv_input_grad(g, np.array([[[2.0, 3.0]]]), (5,), (2,), ((0, 0),), (1,), 1)
     array([[[ 2.,  3., 20., 30.,  0.]]])
     """
-    hold_back_blas()
     gx = np.empty((g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight))
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
     if w.size and _tiles.serves(g.shape[2:], w.shape[3:], stride, padding, dilation):
@@ -196,7 +194,6 @@ def conv_weight_grad(
     >>> conv_weight_grad(g, x, (2,), (1,), ((0, 0),), (1,), 1)
     array([[[21., 32.]]])
     """
-    hold_back_blas()
     channels, filters = x.shape[1] // groups, g.shape[1] // groups
     dtype = np.result_type(g, x)
     depth = channels * math.prod(kernel)

@@ -19,6 +19,7 @@ __all__ = [
     "FMA",
     "SHORT_BYTES",
     "VECTOR_BYTES",
+    "added",
     "by_itself",
     "copied",
     "every_other",
@@ -497,6 +498,37 @@ def _copied(apart: int) -> Any:
 
 # Copy numbers, all or every other one: as many as told, and on to the end of a vector.
 copied, every_other = _copied(1), _copied(2)
+
+
+@intrinsic
+def added(typingctx, source, s0, to, d0, count):
+    """Add numbers to others: as many as told, and zeros on to the end of a vector."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, s0, to, d0, count = args
+        kinds = signature.args
+        source = builder.gep(elements(context, builder, kinds[0], source), [s0])
+        to = builder.gep(elements(context, builder, kinds[2], to), [d0])
+        number = context.get_data_type(kinds[0].dtype)
+        size = 4 if kinds[0].dtype == types.float32 else 8
+        lanes = VECTOR_BYTES // size
+        vector, intp = ir.VectorType(number, lanes), ir.IntType(64)
+        short = ir.IntType(32)
+        places = ir.Constant(ir.VectorType(short, lanes), list(range(lanes)))
+        rounded = builder.add(count, ir.Constant(intp, lanes - 1))
+        with cgutils.for_range(builder, builder.sdiv(rounded, ir.Constant(intp, lanes))) as loop:
+            at = builder.mul(loop.index, ir.Constant(intp, lanes))
+            left = builder.trunc(builder.sub(count, at), short)
+            inside = builder.icmp_signed("<", places, _splat(builder, left, places.type))
+            read = vector_at(builder, builder.gep(source, [at]), vector)
+            value = builder.load(read, align=size)
+            value = builder.select(inside, value, ir.Constant(vector, [0.0] * lanes))
+            here = vector_at(builder, builder.gep(to, [at]), vector)
+            builder.store(builder.fadd(builder.load(here, align=size), value), here, align=size)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(source, n, to, n, n), codegen
 
 
 @intrinsic

@@ -92,7 +92,7 @@ def conv_input_grad(
         return depthwise.input_grad(g, weight, spatial, stride, before, dilation, groups)
     if sparse.serves_input_grad(g, weight, spatial, stride):
         return sparse.input_grad(g, weight, spatial, stride, before, dilation, groups)
-    if columns.serves_input_grad(images, filters, out, kernel, stride):
+    if columns.serves_input_grad(images, channels, filters, out, kernel, stride, dilation):
         return columns.input_grad(g, weight, spatial, stride, before, dilation, groups)
     if math.prod(stride) > _MOST_RESIDUES:
         return NotImplemented
@@ -139,7 +139,7 @@ def conv_weight_grad(
     if sparse.serves_weight_grad(g, channels, kernel, dilation):
         return _finite(sparse.weight_grad(g, x, kernel, stride, before, dilation, groups))
     # Both ways multiply some numbers by 0, which is exact unless one of them is inf or nan.
-    if columns.serves_weight_grad(filters, out, stride):
+    if columns.serves_weight_grad(channels, filters, out, stride):
         gw = columns.weight_grad(g, x, kernel, stride, before, dilation, groups)
         return _unless(g, gw)  # cotangents, by the padding
     plan = direct.plan_of(

@@ -36,11 +36,22 @@ from autograd.kernels._numba._micro import (
     tile6,
 )
 from autograd.kernels._numba._room import zeros
+from autograd.kernels._numba.functions import inlined
 from autograd.kernels._shares import even
 from autograd.kernels._threads import thread_count
 from autograd.kernels._windows import three
 
-__all__ = ["correlate", "plan_of", "turned", "weigh", "weigh_pointwise", "windows_of"]
+__all__ = [
+    "PLAN_KIND",
+    "correlate",
+    "edges",
+    "plan_of",
+    "row_of_cells",
+    "turned",
+    "weigh",
+    "weigh_pointwise",
+    "windows_of",
+]
 
 # Bytes of weights, and of input, that a core works on at a time; together they fill half of a
 # second-level cache.
@@ -172,13 +183,13 @@ def weigh_pointwise(g: Any, x: Any, shape: tuple[int, ...], groups: int) -> Any:
 
 # ------------------------------------------------------------------------------ compiled
 
-_KIND = types.Array(numba.from_dtype(_PLAN), 1, "C", aligned=_PLAN.isalignedstruct)
+PLAN_KIND = types.Array(numba.from_dtype(_PLAN), 1, "C", aligned=_PLAN.isalignedstruct)
 
 
 def _correlate_kinds(number: Any) -> tuple[Any, ...]:
     array = types.Array(number, 1, "C")
     n = types.int64
-    return (array, array, array, array, _KIND, types.UniTuple(n, 5), n, n)
+    return (array, array, array, array, PLAN_KIND, types.UniTuple(n, 5), n, n)
 
 
 def _turn_kinds(number: Any) -> tuple[Any, ...]:
@@ -188,7 +199,7 @@ def _turn_kinds(number: Any) -> tuple[Any, ...]:
 
 def _weigh_kinds(number: Any) -> tuple[Any, ...]:
     array = types.Array(number, 1, "C")
-    return (array, array, array, _KIND, types.boolean, types.int64, types.int64)
+    return (array, array, array, PLAN_KIND, types.boolean, types.int64, types.int64)
 
 
 @compiled
@@ -199,10 +210,45 @@ def _clear(buffer, at, count):
 
 
 @compiled
-def _pack(x, base, buffer, at, channels, od, oh, rows, plan):
+def edges(plan):
+    """Where cells begin and end in each phase of a row, and which of the row is the first there."""
+    table = np.empty((plan.phases, 3), np.int64)
+    stride = plan.stride_w
+    for p in range(plan.phases):
+        shift = p - plan.before_w  # position q holds cell q * stride + shift
+        low = min(max(-(shift // stride), 0), plan.pitch)
+        high = max(min((plan.width - 1 - shift) // stride + 1, plan.pitch), low)
+        table[p, 0], table[p, 1], table[p, 2] = low, high, shift + low * stride
+    return table
+
+
+@inlined
+def row_of_cells(x, row, buffer, at, edges, plan):
+    """Copy a row of the input, phase after phase, each with its padding."""
+    pitch, stride = plan.pitch, plan.stride_w
+    for p in range(plan.phases):
+        low, high, source = edges[p, 0], edges[p, 1], row + edges[p, 2]
+        _clear(buffer, at, low)
+        # Copies end at the end of a vector; what is too much is written again.
+        end = source + (high - low + VECTOR_BYTES // x.itemsize) * stride
+        if low == high:
+            pass
+        elif stride == 1 and end <= x.size:
+            copied(x, source, buffer, at + low, high - low)
+        elif stride == 2 and end <= x.size:
+            every_other(x, source, buffer, at + low, high - low)
+        else:
+            for q in range(high - low):
+                buffer[at + low + q] = x[source + q * stride]
+        _clear(buffer, at + high, pitch - high)
+        at += pitch
+
+
+@compiled
+def _pack(x, base, buffer, at, channels, od, oh, rows, edges, plan):
     """Copy what ``rows`` rows of windows read, channel after channel, each with its padding."""
     plane = plan.depth * plan.height * plan.width
-    phases, pitch, stride = plan.phases, plan.pitch, plan.stride_w
+    phases, pitch = plan.phases, plan.pitch
     apart = plan.stride_h if plan.kernel_h == 1 else 1
     for c in range(channels):
         for a in range(plan.kernel_d):
@@ -214,25 +260,8 @@ def _pack(x, base, buffer, at, channels, od, oh, rows, plan):
                     at += phases * pitch
                     continue
                 row = base + c * plane + (d * plan.height + h) * plan.width
-                for p in range(phases):
-                    shift = p - plan.before_w  # position q holds cell q * stride + shift
-                    low = min(max(-(shift // stride), 0), pitch)
-                    high = max(min((plan.width - 1 - shift) // stride + 1, pitch), low)
-                    _clear(buffer, at, low)
-                    # Copies end at the end of a vector; what is too much is written again.
-                    source = row + shift + low * stride
-                    end = source + (high - low + VECTOR_BYTES // x.itemsize) * stride
-                    if low == high:
-                        pass
-                    elif stride == 1 and end <= x.size:
-                        copied(x, source, buffer, at + low, high - low)
-                    elif stride == 2 and end <= x.size:
-                        every_other(x, source, buffer, at + low, high - low)
-                    else:
-                        for q in range(high - low):
-                            buffer[at + low + q] = x[source + q * stride]
-                    _clear(buffer, at + high, pitch - high)
-                    at += pitch
+                row_of_cells(x, row, buffer, at, edges, plan)
+                at += phases * pitch
 
 
 @compiled
@@ -362,7 +391,7 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
     if low == high or begin == end:
         return
     buffer = zeros(plan.block * plan.kernel_d * read * line + 2 * VECTOR_BYTES // x.itemsize, x)
-    table = np.empty(plan.block * taps, np.int64)
+    table, cells = np.empty(plan.block * taps, np.int64), edges(plan)
     vectors = np.empty((plan.rows * wide, 3), np.int64)
     span = plan.rows * wide * lanes
     collected = zeros((high - low) * span if aside else 1, x)
@@ -399,7 +428,9 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
             to += od * y_depth + oh * y_height
             for c in range(0, channels, plan.block):
                 part = min(plan.block, channels - c)
-                _pack(x, (c_first + c) * plane, buffer, np.int64(0), part, od, oh, read, plan)
+                _pack(
+                    x, (c_first + c) * plane, buffer, np.int64(0), part, od, oh, read, cells, plan
+                )
                 a0 = (f_first * channels + c) * taps
                 if few:
                     for f in range(high - low):
@@ -492,7 +523,7 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
     some = _FIRST_LEVEL // (x.itemsize * many * plan.kernel_d * read * line) * taps
     some = max(4, some // 4 * 4)
     buffer = zeros(many * slot + 2 * VECTOR_BYTES // x.itemsize, x)
-    table = np.empty(block * taps, np.int64)
+    table, cells = np.empty(block * taps, np.int64), edges(plan)
     span = (many * plan.rows * wide + short) * lanes
     cotangent = zeros(filters * span, g)
     left = np.empty(span // lanes, np.int64)
@@ -540,7 +571,7 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
                 for s in range(slab, last):
                     n, od = s // plan.out_d, s % plan.out_d
                     base = ((n * plan.groups + group) * channels + c) * plane
-                    _pack(x, base, buffer, (s - slab) * slot, part, od, oh, read, plan)
+                    _pack(x, base, buffer, (s - slab) * slot, part, od, oh, read, cells, plan)
                 _dots(cotangent, span, filters, buffer, table, part * taps, some, left, right, k,
                       gw, own + (group * filters * channels + c) * taps, channels * taps,
                       short)  # fmt: skip

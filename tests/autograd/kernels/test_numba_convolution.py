@@ -356,6 +356,8 @@ WAYS = {
     "depthwise": (2,),
     "depthwise with strides": (1, 2),
     "columns": (1, 2),
+    "columns, unequal residues": (1,),
+    "columns, equal residues": (),
     "sparse": (1, 2),
     "sparse, large planes": (2,),
     "dense": (),
@@ -369,6 +371,8 @@ def test_who_goes_by_another_way(way, monkeypatch):
         "depthwise": Case(2, 8, 1, 1, (16, 16), (3, 3), ONE, SAME, ONE),
         "depthwise with strides": Case(2, 8, 1, 1, (16, 16), (3, 3), (2, 2), SAME, ONE),
         "columns": Case(2, 1, 8, 128, (9, 9), (3, 3), (2, 2), SAME, ONE),
+        "columns, unequal residues": Case(2, 1, 8, 16, (9, 9), (3, 3), (2, 2), SAME, ONE),
+        "columns, equal residues": Case(2, 1, 8, 16, (9, 9), (4, 4), (2, 2), SAME, ONE),
     }.get(way, Case(64, 1, 6, 16, (14, 14), (5, 5), ONE, ((0, 0), (0, 0)), ONE))
     if way.startswith("sparse"):
         case.thin_out(0.2)
@@ -395,8 +399,9 @@ def test_rows_too_long_for_columns():
     """A piece is of whole rows of windows, which must fit into the room for it."""
     columns = compiled.columns
     for out, served in (((512,), True), ((513,), False)):
-        assert columns.serves_weight_grad(256, out, (1,)) == (served and columns.HAS_GEMM)
-        assert columns.serves_input_grad(1, 256, out, (3,), (2,)) == (served and columns.HAS_GEMM)
+        served = served and columns.HAS_GEMM
+        assert columns.serves_weight_grad(8, 256, out, (1,)) == served
+        assert columns.serves_input_grad(1, 8, 256, out, (3,), (2,), (1,)) == served
 
 
 def test_how_sparse_a_cotangent_is():
