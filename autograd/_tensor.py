@@ -708,10 +708,10 @@ def _called(position: int, x: Tensor) -> str:
     return f"{position} ({x.name!r})" if x.name else f"{position} (shape {x.shape})"
 
 
-def gradient_array(tensor: Tensor) -> Any:
-    """The array of the tensor's ``.grad``, or None if there is none."""
-    held = tensor._grad
-    return held if held is None or type(held) is _ndarray else held.data
+def gradient_arrays(tensors: Iterable[Tensor]) -> list[Any]:
+    """The array of each tensor's ``.grad``, or None where there is none."""
+    held = [tensor._grad for tensor in tensors]
+    return [g if g is None or type(g) is _ndarray else g.data for g in held]
 
 
 def forget_gradients(tensors: Iterable[Tensor]) -> None:

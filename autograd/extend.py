@@ -19,7 +19,7 @@ from autograd._modes import CHANGES, SCOPE
 from autograd._primitive import Specialized as Specialized
 from autograd._random import generator
 from autograd._tensor import forget_gradients as forget_gradients
-from autograd._tensor import gradient_array as gradient_array
+from autograd._tensor import gradient_arrays as gradient_arrays
 from autograd._writes import WRITES, Write
 from autograd.kernels import adam_step as adam_step
 from autograd.kernels import sgd_step as sgd_step
@@ -33,7 +33,7 @@ __all__ = [
     "enter_scope",
     "forget_gradients",
     "generator",
-    "gradient_array",
+    "gradient_arrays",
     "is_outermost",
     "leave_scope",
     "mark_internal",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd import Tensor
-from autograd.extend import gradient_array, note_write
+from autograd.extend import gradient_arrays, note_write
 
 if TYPE_CHECKING:
     from optim.optimizer import Array, Group, Optimizer
@@ -134,8 +134,9 @@ class Bundle(Members):
 
     def gather(self) -> bool:
         """Copy values and gradients in; False if the members no longer march in step."""
-        for p, home, shape, value, slope in self.places:
-            gradient, data = gradient_array(p), p.data
+        gradients = gradient_arrays(self.members)
+        for (p, home, shape, value, slope), gradient in zip(self.places, gradients):
+            data = p.data
             if gradient is None or gradient.shape != shape:
                 return False
             if data is not home and not self.follow():

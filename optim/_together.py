@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autograd import Tensor
-from autograd.extend import gradient_array, steps_together
+from autograd.extend import gradient_arrays, steps_together
 from optim._bundle import Members
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Together(Members):
         for p in group["params"]:
             state = optimizer._state.get(p, {})
             arrays = [p.data, *map(state.get, rule[1:])]
-            if p.grad is not None and all(_fits(array, p.data) for array in arrays):
+            if p.grad is not None and all(_serves(array, p.data) for array in arrays):
                 candidates.setdefault(p.dtype, []).append(p)
         members = max(candidates.values(), key=len, default=[])
         if len(members) < 2 or _overlap([p.data for p in members]):
@@ -53,32 +53,26 @@ class Together(Members):
             return False
         if optimizer._state_shown and not self.intact():
             return False
-        if not all(map(_is_home, self.members, self._homes)):
-            return False
-        gradients = self._gradients()
-        if gradients is None:
+        gradients = gradient_arrays(self.members)
+        if not self._fits(gradients):
             return False
         numbers, flags = optimizer._advance(self.states, group)
         self._steps.take(gradients, numbers, *flags)
         self.note(self._homes)
         return True
 
-    def _gradients(self) -> list[Array] | None:
-        """The members' gradients, or None if one has none that fits."""
-        found = list(map(gradient_array, self.members))
+    def _fits(self, gradients: list[Any]) -> bool:
+        """Whether arrays are still the parameters', and may be written to, and gradients fit."""
         dtype = self.dtype
-        for array, shape in zip(found, self.shapes):
-            if array is None or array.shape != shape or array.dtype != dtype:
-                return None
-        return found
+        for p, home, shape, g in zip(self.members, self._homes, self.shapes, gradients):
+            if p.data is not home or g is None or g.shape != shape or not home.flags.writeable:
+                return False
+            if g.dtype is not dtype and g.dtype != dtype:
+                return False
+        return True
 
 
-def _is_home(p: Tensor, home: Array) -> bool:
-    """Whether an array is a parameter's, and still may be written to."""
-    return p.data is home and home.flags.writeable
-
-
-def _fits(array: Any, p: Array) -> bool:
+def _serves(array: Any, p: Array) -> bool:
     return (
         type(array) is np.ndarray
         and array.dtype == p.dtype

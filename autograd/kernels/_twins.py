@@ -24,11 +24,13 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 COMPILABLE: dict[tuple[str, str], Callable[..., Any]] = {}
 
 
-def compilable(least: int = 0) -> Callable[[Kernel], Kernel]:
+def compilable(least: int = 0, few: int | None = None) -> Callable[[Kernel], Kernel]:
     """Let a kernel's compiled twin go first where its first argument has ``least`` elements.
 
-    Below that, the NumPy kernel is no slower, and Numba need not be imported for it.
+    Below that it is not worth importing Numba. Where the user has asked for compiled kernels, it
+    goes first from ``few`` elements on: the NumPy kernel is no slower below that.
     """
+    few = least if few is None else few
 
     def decorate(plain: Kernel) -> Kernel:
         module, name = plain.__module__.rpartition(".")[2], plain.__name__
@@ -38,7 +40,9 @@ def compilable(least: int = 0) -> Callable[[Kernel], Kernel]:
         @wraps(plain)
         def kernel(first: Any, *args: Any, **options: Any) -> Any:
             nonlocal twin
-            if SETTINGS.may_compile and first.size >= least:
+            if SETTINGS.may_compile and (
+                first.size >= least or (SETTINGS.kernels == "numba" and first.size >= few)
+            ):
                 if twin is None and settle():
                     twin = _twin(module, name)
                 if twin is not None:

@@ -49,7 +49,7 @@ def _starts(count: int, length: int = 1) -> Array:
     return result
 
 
-@compilable(least=_COMPILED)
+@compilable(least=_COMPILED, few=0)
 def cross_entropy(x: Array, target: Array) -> tuple[Array, Array, Array]:
     """Minus the logarithm of each row's softmax at the true class, without overflow.
 
@@ -124,7 +124,7 @@ def _finite(peak: Array) -> Array:
     return peak
 
 
-@compilable(least=_COMPILED)
+@compilable(least=_COMPILED, few=0)
 def cross_entropy_grad(powers: Array, sums: Array, target: Array, g: Any) -> Array:
     """The gradient of the logits: g (softmax - [class is the true one]).
 

@@ -15,6 +15,9 @@ __all__ = ["cross_entropy", "cross_entropy_grad", "softmax", "softmax_grad"]
 
 # From this many logits on, a second thread is worth the trouble of waking it.
 _SHARED = 1 << 13
+# Up to so many classes, rows are worked on together, so many logits at a time.
+_FEW_CLASSES = 128
+_LOGITS = 1 << 12
 
 
 def cross_entropy(x: Any, target: Any) -> Any:
@@ -46,7 +49,7 @@ def cross_entropy_grad(powers: Any, sums: Any, target: Any, g: Any) -> Any:
     return gx
 
 
-_exp = functions.exp
+_exp, _log = functions.exp, functions.log
 
 
 @compiled
@@ -92,8 +95,39 @@ def _shift(peak, x):
 _ordered = numba.njit(fastmath={"contract", "nsz"}, error_model="numpy", cache=True, nogil=True)
 
 
+@compiled
+def _each_exp(a):
+    for k in range(len(a)):
+        a[k] = _exp(a[k])
+
+
+@_ordered
+def _few_classes(x, target, losses, powers, sums):
+    """Step by step: loops along so short rows would be all overhead."""
+    count, classes = x.shape
+    for i in range(count):
+        peak = x[i, 0]
+        for j in range(1, classes):
+            peak = max(peak, x[i, j])
+        peak = _shift(peak, x)
+        for j in range(classes):
+            powers[i, j] = x[i, j] - peak
+        losses[i] = powers[i, target[i]]
+    _each_exp(powers.reshape(-1))
+    for i in range(count):
+        sums[i] = _total(powers[i])
+    for i in range(count):
+        losses[i] = _log(sums[i]) - losses[i]
+
+
 @_ordered
 def _forward(x, target, losses, powers, sums, first, last):
+    if x.shape[1] <= _FEW_CLASSES:
+        step = max(1, _LOGITS // x.shape[1])
+        for i in range(first, last, step):
+            part = slice(i, min(i + step, last))
+            _few_classes(x[part], target[part], losses[part], powers[part], sums[part])
+        return
     lanes = np.empty(8, x.dtype)
     for i in range(first, last):
         row, out = x[i], powers[i]

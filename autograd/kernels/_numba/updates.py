@@ -14,7 +14,7 @@ import numpy as np
 from numba import carray, types
 from numba.extending import intrinsic
 
-from autograd.kernels._blas import address_of
+from autograd.kernels._blas import address_of, addresses_of
 from autograd.kernels._numba import prange, serves
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import thread_count
@@ -34,7 +34,7 @@ class Steps:
 
     def __init__(self, kind: str, arrays: Sequence[Sequence[Any]]) -> None:
         self._arrays = arrays  # which keeps them where they are
-        self._run = {"adam": _adam, "sgd": _sgd}[kind]
+        self._share, self._run = {"adam": (_adam_share, _adam), "sgd": (_sgd_share, _sgd)}[kind]
         self._like = np.empty(0, arrays[0][0].dtype)
         # Of the array, its gradient, and its state; and the number of elements.
         self._table = np.zeros((len(arrays), 5), np.int64)
@@ -53,14 +53,16 @@ class Steps:
         self, gradients: Sequence[Any], numbers: Sequence[Sequence[float]], *flags: bool
     ) -> None:
         """One step of all of them."""
-        addresses = list(map(address_of, gradients))
+        addresses = addresses_of(gradients)
         if 0 in addresses:
             gradients = list(map(np.ascontiguousarray, gradients))
-            addresses = list(map(address_of, gradients))
+            addresses = addresses_of(gradients)
         self._slopes[:] = addresses
-        threads = 1 if self._total < _SHARED else thread_count()
         numbers = np.array(numbers, self._like.dtype)
-        self._run(self._table, self._total, numbers, self._like, *flags, threads)
+        if self._total < _SHARED:
+            self._share(self._table, self._total, numbers, self._like, *flags, 0, 1)
+        else:
+            self._run(self._table, self._total, numbers, self._like, *flags, thread_count())
 
 
 def adam_step(
@@ -134,20 +136,26 @@ def _adam_part(p, g, m, v, numbers, eps_inside, decays, shrinks):
             p[i] = p[i] - m[i] / (np.sqrt(v[i]) + eps) * rate
 
 
+@_exact
+def _adam_share(table, total, numbers, like, eps_inside, decays, shrinks, share, shares):
+    """One of so many equal shares of the numbers of all arrays."""
+    first, last = total * share // shares, total * (share + 1) // shares
+    for k in range(len(table)):
+        begin, end = max(first, 0), min(last, table[k, 4])
+        if begin < end:
+            _adam_part(
+                _part(table[k, 0], begin, end, like), _part(table[k, 1], begin, end, like),
+                _part(table[k, 2], begin, end, like), _part(table[k, 3], begin, end, like),
+                numbers[min(k, len(numbers) - 1)], eps_inside, decays, shrinks,
+            )  # fmt: skip
+        first -= table[k, 4]
+        last -= table[k, 4]
+
+
 @_exact_parallel
 def _adam(table, total, numbers, like, eps_inside, decays, shrinks, threads):
     for t in prange(threads):
-        first, last = total * t // threads, total * (t + 1) // threads
-        for k in range(len(table)):
-            begin, end = max(first, 0), min(last, table[k, 4])
-            if begin < end:
-                _adam_part(
-                    _part(table[k, 0], begin, end, like), _part(table[k, 1], begin, end, like),
-                    _part(table[k, 2], begin, end, like), _part(table[k, 3], begin, end, like),
-                    numbers[min(k, len(numbers) - 1)], eps_inside, decays, shrinks,
-                )  # fmt: skip
-            first -= table[k, 4]
-            last -= table[k, 4]
+        _adam_share(table, total, numbers, like, eps_inside, decays, shrinks, t, threads)
 
 
 @_exact
@@ -165,17 +173,23 @@ def _sgd_part(p, g, m, numbers, moves, nesterov, decays):
             p[i] = p[i] - slope * rate
 
 
+@_exact
+def _sgd_share(table, total, numbers, like, moves, nesterov, decays, share, shares):
+    """One of so many equal shares of the numbers of all arrays."""
+    first, last = total * share // shares, total * (share + 1) // shares
+    for k in range(len(table)):
+        begin, end = max(first, 0), min(last, table[k, 4])
+        if begin < end:
+            _sgd_part(
+                _part(table[k, 0], begin, end, like), _part(table[k, 1], begin, end, like),
+                _part(table[k, 2 if moves else 0], begin, end, like),
+                numbers[min(k, len(numbers) - 1)], moves, nesterov, decays,
+            )  # fmt: skip
+        first -= table[k, 4]
+        last -= table[k, 4]
+
+
 @_exact_parallel
 def _sgd(table, total, numbers, like, moves, nesterov, decays, threads):
     for t in prange(threads):
-        first, last = total * t // threads, total * (t + 1) // threads
-        for k in range(len(table)):
-            begin, end = max(first, 0), min(last, table[k, 4])
-            if begin < end:
-                _sgd_part(
-                    _part(table[k, 0], begin, end, like), _part(table[k, 1], begin, end, like),
-                    _part(table[k, 2 if moves else 0], begin, end, like),
-                    numbers[min(k, len(numbers) - 1)], moves, nesterov, decays,
-                )  # fmt: skip
-            first -= table[k, 4]
-            last -= table[k, 4]
+        _sgd_share(table, total, numbers, like, moves, nesterov, decays, t, threads)

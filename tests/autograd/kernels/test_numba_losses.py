@@ -83,13 +83,21 @@ def test_softmax_of_infinite_values_and_nan(log: bool) -> None:
     np.testing.assert_allclose(compiled.softmax(x, log), expected, rtol=1e-12)
 
 
-def test_infinite_logits_and_nan() -> None:
-    x = np.zeros((5, 20), np.float32)
+@pytest.mark.parametrize("classes", [20, 200])
+def test_infinite_logits_and_nan(classes: int) -> None:
+    x = np.zeros((5, classes), np.float32)
     x[0, 3], x[1, 3], x[2, 3], x[3] = -np.inf, np.inf, np.nan, -np.inf
     target = np.array([0, 0, 0, 0, 0])
     with np.errstate(all="ignore"):
         expected = forward(x, target)[0]
         np.testing.assert_allclose(compiled.cross_entropy(x, target)[0], expected, rtol=1e-6)
+
+
+def test_more_rows_of_few_classes_than_are_worked_on_at_a_time() -> None:
+    rng = np.random.default_rng(0)
+    x, target = rng.standard_normal((3000, 7)), rng.integers(0, 7, 3000)
+    for expected, found in zip(forward(x, target), compiled.cross_entropy(x, target), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_what_it_leaves_to_numpy() -> None:
