@@ -9,7 +9,7 @@ import math
 from itertools import pairwise
 from typing import NamedTuple
 
-from autograd.kernels._threads import thread_count
+from autograd.kernels._threads import hold_back_blas, thread_count
 from autograd.kernels._windows import Array, Ints
 
 __all__ = [
@@ -97,6 +97,14 @@ def multiplications(shape: Ints, depth: int) -> int:
     return math.prod(shape) // shape[2] * (shape[2] + COLUMN_COST) * depth
 
 
-def threads_for(work: int) -> int:
-    """Threads that are worth waking for so much work, in multiplications."""
-    return thread_count() if work >= _SHARED else 1
+def threads_for(work: int, shared: int = _SHARED) -> int:
+    """Threads that are worth waking for so much work, in multiplications: all from ``shared`` on.
+
+    For much less, BLAS has to do with one from then on: its own would be woken for every small
+    product, and keep a core busy after each for much longer than that takes.
+    """
+    if work >= shared:
+        return thread_count()
+    if 3 * work < 2 * shared:
+        hold_back_blas()
+    return 1

@@ -13,7 +13,7 @@ from typing import Any
 from autograd.kernels._blas import openblas, take_blas_threads, usual_threads
 from autograd.kernels._settings import SETTINGS
 
-__all__ = ["are_up", "cores", "in_shares", "in_threads", "thread_count"]
+__all__ = ["are_up", "cores", "hold_back_blas", "in_shares", "in_threads", "thread_count"]
 
 
 def cores() -> int:
@@ -103,6 +103,12 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def hold_back_blas() -> None:
+    """Keep BLAS to one thread, before many small products, where ours may be used instead."""
+    if thread_count() > 1:
+        take_blas_threads()
 
 
 def in_threads(work: Callable[[Any], None], pieces: Sequence[Any]) -> None:

@@ -515,17 +515,18 @@ def _weigh_bands(g: Array, x: Array, gw: Array, plan: Layout, stride: int, befor
     sums: list[Array] = []
 
     def work(pieces: list[Piece]) -> None:
-        total = np.zeros((groups, filters, gw[0, 0].size), gw.dtype)
+        total = np.zeros((groups, gw[0, 0].size, filters), gw.dtype)
         for piece, bands in Bands.of_each(plan, pieces, gw.dtype):
             images, some, first, last = piece
             columns = bands.load(x[images, some], first * stride - before)
             cotangent = bands.spread(g[images, some, :, first:last])[..., : columns.shape[3]]
-            total[some] += np.matmul(cotangent, columns.swapaxes(2, 3)).sum(axis=1)
+            # BLAS prefers the long axis first.
+            total[some] += np.matmul(columns, cotangent.swapaxes(2, 3)).sum(axis=1)
         sums.append(total)
 
     in_shares(work, plan.pieces, plan.threads)
-    total = sum(sums[1:], sums[0]).reshape(groups, filters, kernel[0], channels, *kernel[1:])
-    gw[...] = total.swapaxes(2, 3)
+    total = sum(sums[1:], sums[0]).reshape(groups, kernel[0], channels, *kernel[1:], filters)
+    gw[...] = np.moveaxis(total, -1, 1).swapaxes(2, 3)
 
 
 def _is_pointwise(x: Array, w: Array, y: _Results, stride: Ints, before: Ints) -> bool:

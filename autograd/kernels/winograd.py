@@ -27,7 +27,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autograd.kernels._threads import in_shares, thread_count
+from autograd.kernels._shares import threads_for
+from autograd.kernels._threads import in_shares
 from autograd.kernels._windows import Array, Ints
 
 __all__ = ["correlate", "correlate_weight_grad", "pays"]
@@ -205,7 +206,7 @@ def _pieces(shape: Ints, channels: int, filters: int) -> list[_Piece]:
     rows, columns = -(-height // _TILE), -(-width // _TILE)
     wanted = max(_MIN_TILES, _PIECE_BYTES // (36 * 4 * max(channels, filters)))
     work = 36 * images * rows * columns * channels * filters
-    threads = thread_count() if work >= _SHARED else 1
+    threads = threads_for(work, _SHARED)
     many = _even(images, round(wanted / (rows * columns)), threads)
     some = _even(rows, round(wanted / columns), 1 if many < images else threads)
     return [
