@@ -70,7 +70,9 @@ def _in_blocks(rows: Array, work: Callable[[slice, Any], Any]) -> list[Any]:
     Scratch is an array for a block, which one thread has for itself.
     """
     count = len(rows)
-    step = max(1, _BLOCK * count // max(1, rows.size))
+    if rows.size <= _BLOCK:
+        return [work(slice(0, count), np.empty(rows.shape, rows.dtype))]
+    step = max(1, _BLOCK * count // rows.size)
     threads = min(thread_count(), count) if rows.size >= _SHARED else 1
     results: list[list[Any]] = [[] for _ in range(threads)]
 
@@ -91,7 +93,7 @@ def _total(x: Array) -> Array:
         n, c, length = x.shape
         return (x.reshape(n * c, length) @ ones(length, x.dtype)).reshape(n, c).sum(0, np.float64)
     whole = len(x) // _FEW * _FEW  # long sums are not left to the dtype of x alone
-    sums = (ones(len(x) - whole, x.dtype) @ x[whole:]).astype(np.float64)
+    sums = ones(len(x) - whole, x.dtype).dot(x[whole:]).astype(np.float64)
     if whole:
         grouped = x[:whole].reshape(-1, _FEW, x.shape[1])
         sums += np.matmul(ones(_FEW, x.dtype), grouped).sum(0, np.float64)
@@ -243,24 +245,28 @@ def group_norm(
     rows = _rows(x)
     weight, bias = (_spread(v, rows, x.dtype) for v in (weight, bias))
     result, out = _like(x, rows)
-    mean, rate = (np.zeros((len(x), groups, 1), x.dtype) for _ in range(2))
+    mean, rate = (np.zeros((len(x), groups), x.dtype) for _ in range(2))
     length = x.size // mean.size
+    each = ones(length, x.dtype)
 
     def work(images: slice, scratch: Array) -> None:
-        apart = rows[images].reshape(-1, groups, length)
-        normal = out[images].reshape(apart.shape)
-        if centered:
-            np.divide(np.add.reduce(apart, 2, keepdims=True), length, out=mean[images])
-            apart = np.subtract(apart, mean[images], out=normal)
-        spread = np.vecdot(apart, apart)[..., np.newaxis] / length
-        np.divide(1, np.sqrt(spread + spread.dtype.type(eps)), out=rate[images])
-        np.multiply(apart, rate[images], out=normal)
+        apart = rows[images].reshape(-1, length)
         part = out[images]
-        np.multiply(part, weight, out=part)
-        np.add(part, bias, out=part)
+        normal, scale = part.reshape(apart.shape), rate[images].reshape(-1, 1)
+        if centered:
+            center = mean[images].reshape(-1, 1)
+            np.divide(apart.dot(each)[:, np.newaxis], length, center)
+            apart = np.subtract(apart, center, normal)
+        spread = np.vecdot(apart, apart)[:, np.newaxis]
+        np.divide(spread, length, spread)
+        np.add(spread, spread.dtype.type(eps), spread)
+        np.divide(1, np.sqrt(spread, spread), scale)
+        np.multiply(apart, scale, normal)
+        np.multiply(part, weight, part)
+        np.add(part, bias, part)
 
     _in_blocks(rows, work)
-    return result, *(v.reshape(len(x), groups) for v in (mean, rate))
+    return result, mean, rate
 
 
 @compilable(least=1 << 12)
@@ -282,22 +288,32 @@ def group_norm_grad(
     given, rows, channels = _rows(g), _rows(x), x.shape[1]
     factors = _spread(weight, rows, x.dtype)
     whole, gx = _like(x, rows)
-    mean, rate = mean[..., np.newaxis], rate[..., np.newaxis]
-    grouped = (-1, mean.shape[1], x.size // mean.size)
+    length = x.size // mean.size
+    # Where what belongs together is a row, its sums of products with weights are a matrix's product
+    # with a vector.
+    by_row = rows.ndim == 2 and mean.shape[1] == 1
+    each = factors if by_row else ones(length, x.dtype)
 
     def work(images: slice, scratch: Array) -> tuple[Array, Array]:
-        normal, result = scratch.reshape(grouped), gx[images].reshape(grouped)
-        np.subtract(rows[images].reshape(grouped), mean[images], out=normal)
-        np.multiply(normal, rate[images], out=normal)
-        of_weight = _total(np.multiply(given[images], scratch, out=gx[images]))
-        np.multiply(given[images], factors, out=gx[images])
-        dots = np.vecdot(result, normal)[..., np.newaxis] / grouped[2]
-        np.multiply(normal, dots, out=normal)
+        slopes, result = given[images], gx[images]
+        center, scale = mean[images].reshape(-1, 1), rate[images].reshape(-1, 1)
+        normal, grouped = scratch.reshape(-1, length), result.reshape(-1, length)
+        np.subtract(rows[images].reshape(-1, length), center, normal)
+        np.multiply(normal, scale, normal)
+        np.multiply(slopes, scratch, result)
+        of_weight = _total(result)
+        if by_row:
+            dots, sums = result.dot(each), slopes.dot(each)
+            np.multiply(slopes, factors, result)
+        else:
+            np.multiply(slopes, factors, result)
+            dots, sums = np.vecdot(grouped, normal), grouped.dot(each)
+        np.multiply(normal, (dots / length)[:, np.newaxis], normal)
+        np.subtract(grouped, normal, grouped)
         if centered:
-            np.add(normal, np.add.reduce(result, 2, keepdims=True) / grouped[2], out=normal)
-        np.subtract(result, normal, out=result)
-        np.multiply(result, rate[images], out=result)
-        return of_weight, _total(given[images])
+            np.subtract(grouped, (sums / length)[:, np.newaxis], grouped)
+        np.multiply(grouped, scale, grouped)
+        return of_weight, _total(slopes)
 
     of_weight, of_bias = (
         _gather(sum(part), channels).astype(x.dtype) for part in zip(*_in_blocks(rows, work))

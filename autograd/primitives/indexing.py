@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -73,14 +74,28 @@ def put(x: Any, /, index: Any, shape: Shape) -> Any:
     return out
 
 
+# From so many numbers on, it is worth finding the place of each.
+_FEW = 1 << 10
+
+
 def _add_at(out: np.ndarray, index: Any, x: np.ndarray) -> None:
     """``np.add.at``, by places in the flattened array where that is several times faster."""
-    if out.ndim < 2 or x.size < 2048:
+    first = index[0] if isinstance(index, tuple) and len(index) == 1 else index
+    if out.ndim < 2 or x.size < _FEW:
+        places = None
+    elif isinstance(first, np.ndarray) and first.dtype.kind in "iu":  # rows
+        width = prod(out.shape[1:])
+        places = np.multiply(first, width, dtype=np.intp, casting="unsafe")[..., np.newaxis]
+        places = (places + np.arange(width)).reshape(first.shape + out.shape[1:])
+    elif out.size <= 16 * x.size:
+        places = np.arange(out.size).reshape(out.shape)[index]
+    else:
+        places = None
+    if places is None:
         np.add.at(out, index, x)
-        return
-    places = np.arange(out.size).reshape(out.shape)[index]
-    values = np.broadcast_to(x, places.shape)
-    np.add.at(out.reshape(-1), places.reshape(-1), values.reshape(-1))
+    else:
+        values = np.broadcast_to(x, places.shape)
+        np.add.at(out.reshape(-1), places.reshape(-1), values.reshape(-1))
 
 
 @put.rule

@@ -157,7 +157,8 @@ def smooth_l1_loss(
         return l1_loss(input, target, size_average, reduce, reduction)
     x, t = both(input, target, "smooth_l1_loss")
     d = np.abs(x - t)
-    loss = np.where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta)
+    near = np.minimum(d, beta)  # a half of near² / β, and the rest of d
+    loss = near * (d - 0.5 * near) / beta
     return reduced(loss, reduction_of(size_average, reduce, reduction))
 
 
@@ -173,7 +174,8 @@ def huber_loss(
         raise ValueError("huber_loss does not support non-positive values for delta")
     x, t = both(input, target, "huber_loss")
     d = np.abs(x - t)
-    loss = np.where(d <= delta, d * d * 0.5, (d - 0.5 * delta) * delta)
+    near = np.minimum(d, delta)
+    loss = near * (d - 0.5 * near)
     if weight is not None:
         w = as_tensor(like(weight, x))
         loss = loss * w

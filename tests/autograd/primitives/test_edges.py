@@ -150,6 +150,26 @@ def test_float16_and_long_double_stay() -> None:
         assert x.grad.dtype == dtype
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8, np.int8])
+@pytest.mark.parametrize("form", [(40,), (4, 10)], ids=["vector", "matrix"])
+@pytest.mark.parametrize("rows", [30, 100], ids=["met often", "met seldom"])
+def test_gradient_of_picked_rows_is_added_up(kind: Any, form: tuple[int, ...], rows: int) -> None:
+    """Large enough for the ways that are not NumPy's own; an embedding's gradient is one."""
+    rng = np.random.default_rng(rows)
+    x = Tensor(rng.random((rows, 8, 5)), requires_grad=True)
+    index = rng.integers(0 if kind is np.uint8 else -rows, rows, form).astype(kind)
+    weights = rng.random((*form, 8, 5))
+    for pick in (index, (index,), (index, slice(None)), (slice(None), index % 8)):
+        x.grad = None
+        y = x[pick]
+        w = weights if y.shape == weights.shape else rng.random(y.shape)
+        (y * w).sum().backward()
+        expected = np.zeros(x.shape)
+        np.add.at(expected, pick, w)
+        assert x.grad is not None
+        np.testing.assert_allclose(x.grad.data, expected, rtol=1e-12)
+
+
 def test_caller_may_change_index_arrays_afterwards() -> None:
     index = np.array([0, 1])
     x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
