@@ -273,7 +273,7 @@ class _Results:
     ) -> None:
         """Put down ``found``, ``(images, groups, filters, rows, ...)``, from row ``first`` on.
 
-        A ``bias`` for all groups, which fits ``found``, is added where all go to one array.
+        A ``bias``, which fits ``found``, is added where all go to one array.
         """
         last = first + found.shape[3]
         if self.alone is not None:
@@ -374,18 +374,14 @@ def _correlate_bands(
     """`_correlate` by bands; ``stride`` and ``before`` are those of the first axis."""
     groups, filters = w.shape[:2]
     matrix = np.ascontiguousarray(w.swapaxes(2, 3), y.dtype).reshape(groups, 1, filters, -1)
-    if bias is not None:
-        bias = bias.reshape(groups, 1, filters, 1)
 
     def work(pieces: list[Piece]) -> None:
         for piece, bands in Bands.of_each(plan, pieces, y.dtype):
             columns = bands.load(x[piece.images, piece.groups], piece.first * stride - before)
             out = np.empty((*columns.shape[:2], filters, bands.size), y.dtype)
-            product = out[..., : columns.shape[3]]
-            np.matmul(matrix[piece.groups], columns, out=product)
-            if bias is not None:  # while it is in cache, and in long rows
-                np.add(product, bias[piece.groups], out=product)
-            y.write(piece.images, piece.groups, piece.first, bands.windows(out))
+            np.matmul(matrix[piece.groups], columns, out=out[..., : columns.shape[3]])
+            added = None if bias is None else bias[piece.groups]
+            y.write(piece.images, piece.groups, piece.first, bands.windows(out), added)
 
     in_shares(work, plan.pieces, plan.threads)
 

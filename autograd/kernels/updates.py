@@ -50,7 +50,8 @@ def steps_together(kind: str, arrays: Sequence[Sequence[Array]]) -> Any:
         decay.
     """
     large = sum(row[0].size for row in arrays) >= _COMPILED
-    if not SETTINGS.may_compile or not (large or SETTINGS.started) or not settle():
+    worth = large or SETTINGS.started or SETTINGS.kernels == "numba"
+    if not SETTINGS.may_compile or not worth or not settle():
         return None
     from autograd.kernels._numba.updates import Steps
 
