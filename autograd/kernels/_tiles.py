@@ -162,10 +162,11 @@ def weigh(g: Array, x: Array, gw: Array, stride: Ints, dilation: Ints) -> None:
     groups, filters = gw.shape[:2]
     tiles = _Tiles(gw.shape[3:], g.shape[3:], stride, dilation)
     depth = math.prod(gw.shape[2:])
+    turned = depth > filters  # BLAS prefers the long axis first
     sums: list[Array] = []
 
     def work(pieces: list[_Piece]) -> None:
-        total = np.zeros((groups, filters, depth), gw.dtype)
+        total = np.zeros((groups, *((depth, filters) if turned else (filters, depth))), gw.dtype)
         room, other = _Room(gw.dtype), _Room(gw.dtype)
         for images, rows in pieces:
             # The windows of all images are summed over in one product.
@@ -174,8 +175,9 @@ def weigh(g: Array, x: Array, gw: Array, stride: Ints, dilation: Ints) -> None:
             cotangent = other.of(groups, filters, len(part), part.shape[3])
             cotangent[...] = part.transpose(1, 2, 0, 3)
             cotangent = cotangent.reshape(groups, filters, -1)
-            np.add(total, np.matmul(cotangent, columns.swapaxes(1, 2)), out=total)
-        sums.append(total)
+            left, right = (columns, cotangent) if turned else (cotangent, columns)
+            np.add(total, np.matmul(left, right.swapaxes(1, 2)), out=total)
+        sums.append(total.swapaxes(1, 2) if turned else total)
 
     _in_pieces(work, g, depth)
     gw[...] = sum(sums[1:], sums[0]).reshape(gw.shape)

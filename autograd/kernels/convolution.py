@@ -43,7 +43,7 @@ from autograd.kernels._windows import (
 __all__ = ["conv", "conv_input_grad", "conv_weight_grad"]
 
 # A gradient of fewer weights than this is computed transposed.
-_TRANSPOSED = 1 << 16
+_TRANSPOSED = 1 << 18
 # From this many positions on, one product per image beats gathering several images.
 _MIN_POINTWISE = 64
 
