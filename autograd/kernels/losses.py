@@ -188,7 +188,7 @@ def _at_true(gx: Array, target: Array, g: Any) -> None:
     flat[np.add(_starts(count, classes), target, dtype=np.intp, casting="unsafe")] -= g
 
 
-@compilable(least=_COMPILED)
+@compilable(least=_COMPILED, few=0)
 def softmax(x: Array, log: bool = False) -> Array:
     """exp(x) / sum(exp(x)) along the last axis, without overflow, or its logarithm.
 
@@ -226,7 +226,7 @@ def softmax(x: Array, log: bool = False) -> Array:
     return y
 
 
-@compilable(least=_COMPILED)
+@compilable(least=_COMPILED, few=0)
 def softmax_grad(g: Array, y: Array, log: bool = False) -> Array:
     """The gradient of `softmax`, y (g - sum(g y)), or of its logarithm, g - exp(y) sum(g).
 

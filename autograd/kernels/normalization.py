@@ -219,7 +219,7 @@ def channel_combine(
     return result
 
 
-@compilable(least=1 << 12)
+@compilable(least=1 << 12, few=0)
 def group_norm(
     x: Array, weight: Array, bias: Array, groups: int, eps: float, centered: bool = True
 ) -> tuple[Array, Array, Array]:
@@ -269,7 +269,7 @@ def group_norm(
     return result, mean, rate
 
 
-@compilable(least=1 << 12)
+@compilable(least=1 << 12, few=0)
 def group_norm_grad(
     g: Array, x: Array, weight: Array, mean: Array, rate: Array, centered: bool = True
 ) -> tuple[Array, Array, Array]:

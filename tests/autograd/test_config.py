@@ -267,6 +267,21 @@ def test_blas_keeps_to_one_thread_while_kernels_use_their_own():
     assert done.stdout.split() == expected, done.stderr
 
 
+@needs_openblas
+def test_blas_is_held_back_where_products_are_small():
+    program = (
+        "import numpy as np, autograd.kernels as k; from autograd.kernels._blas import openblas\n"
+        "b = openblas(); n = []\n"
+        "w = np.ones((64, 32, 5))\n"
+        "for length in 3200, 32:  # 41 million multiplications, columns included; and few\n"
+        "    k.conv(np.ones((1, 32, length)), w, (1,), ((2, 2),), (1,), 1)\n"
+        "    n.append(b.get_threads())\n"
+        "print(*n)"
+    )
+    done = run(program, OPENBLAS_NUM_THREADS="2", GLASSGRAD_KERNELS="numpy")
+    assert done.stdout.split() == ["2", "1" if cores() > 1 else "2"], done.stderr
+
+
 @pytest.mark.parametrize("kernels", ["numpy", pytest.param("numba", marks=needs_numba)])
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c16", "i8"])
 @pytest.mark.parametrize("shape", [(3, 4, 5), (128, 300, 70), (70, 300, 128), (0, 3, 2), (2, 0, 3)])

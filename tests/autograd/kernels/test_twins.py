@@ -61,6 +61,22 @@ def test_the_compiled_form_goes_first_and_may_decline():
 
 
 @needs_numba
+def test_small_losses_are_compiled_where_that_was_asked_for(monkeypatch):
+    calls = []
+    kernel = autograd.kernels.cross_entropy
+    cell = kernel.__closure__[kernel.__code__.co_freevars.index("twin")]
+    x, target = np.zeros((4, 2)), np.zeros(4, np.int64)
+    with config(kernels="numba"):
+        kernel(x, target)
+    monkeypatch.setattr(cell, "cell_contents", lambda *a: calls.append(a) or NotImplemented)
+    for kernels, asked in (("numba", 1), ("auto", 0), ("numpy", 0)):
+        calls.clear()
+        with config(kernels=kernels):
+            kernel(x, target)
+        assert len(calls) == asked, kernels
+
+
+@needs_numba
 def test_a_long_compilation_is_announced_once(monkeypatch, capsys):
     from autograd.kernels._numba import _Notice
 
