@@ -50,7 +50,7 @@ _SMALL = 1 << 12
 
 def spread(g: Any, axis: Axis, keepdims: bool, shape: tuple[int, ...]) -> Any:
     """The adjoint of a sum: its gradient at every summed element."""
-    if (type(g) is not np.ndarray or g.ndim) and not isinstance(g, np.generic):
+    if g.ndim:
         g = restore_axes(g, axis, keepdims, len(shape))
         shape = g.shape[: g.ndim - len(shape)] + shape
     if isinstance(g, np.ndarray | np.generic) and prod(shape) <= _SMALL:
@@ -116,7 +116,7 @@ def _extreme(name: str, reduce: Callable[..., Any], find: Callable[..., Any]) ->
         axes = negative_axes(axis, x.ndim)
         count = _count(axis, x.shape)
         alone = g.ndim == (x.ndim if keepdims else x.ndim - len(axes))  # not a stack of them
-        rowwise = len(axes) == x.ndim or axes == (-1,)
+        rowwise = axes in ((-1,), tuple(range(-x.ndim, 0)))
         if alone and rowwise and isinstance(g, np.ndarray | np.generic):
             result = np.zeros(x.shape, g.dtype)  # as below, in a third of the time
             rows = result.reshape(g.size, count)

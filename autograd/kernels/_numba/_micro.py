@@ -465,7 +465,7 @@ strip8, short_strip8 = _strip(8, VECTOR_BYTES), _strip(8, SHORT_BYTES)
 # ------------------------------------------------------------------------------------- copies
 
 
-def _copied(apart: int) -> Any:
+def _copied(apart: int, adds: bool = False) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source, s0, to, d0, count = args
         kinds = signature.args
@@ -474,8 +474,9 @@ def _copied(apart: int) -> Any:
         number = context.get_data_type(kinds[0].dtype)
         size = 4 if kinds[0].dtype == types.float32 else 8
         lanes = VECTOR_BYTES // size
-        vector, intp = ir.VectorType(number, lanes), ir.IntType(64)
-        chosen = ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(0, 2 * lanes, 2)))
+        vector, intp, short = ir.VectorType(number, lanes), ir.IntType(64), ir.IntType(32)
+        chosen = ir.Constant(ir.VectorType(short, lanes), list(range(0, 2 * lanes, 2)))
+        places = ir.Constant(ir.VectorType(short, lanes), list(range(lanes)))
         rounded = builder.add(count, ir.Constant(intp, lanes - 1))
         with cgutils.for_range(builder, builder.sdiv(rounded, ir.Constant(intp, lanes))) as loop:
             at = builder.mul(loop.index, ir.Constant(intp, lanes))
@@ -485,7 +486,13 @@ def _copied(apart: int) -> Any:
                 read = builder.gep(read, [ir.Constant(intp, lanes)])
                 more = builder.load(vector_at(builder, read, vector), align=size)
                 value = builder.shuffle_vector(value, more, chosen)
-            builder.store(value, vector_at(builder, builder.gep(to, [at]), vector), align=size)
+            here = vector_at(builder, builder.gep(to, [at]), vector)
+            if adds:
+                left = builder.trunc(builder.sub(count, at), short)
+                inside = builder.icmp_signed("<", places, _splat(builder, left, places.type))
+                value = builder.select(inside, value, ir.Constant(vector, [0.0] * lanes))
+                value = builder.fadd(builder.load(here, align=size), value)
+            builder.store(value, here, align=size)
         return context.get_dummy_value()
 
     @intrinsic
@@ -498,37 +505,8 @@ def _copied(apart: int) -> Any:
 
 # Copy numbers, all or every other one: as many as told, and on to the end of a vector.
 copied, every_other = _copied(1), _copied(2)
-
-
-@intrinsic
-def added(typingctx, source, s0, to, d0, count):
-    """Add numbers to others: as many as told, and zeros on to the end of a vector."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        source, s0, to, d0, count = args
-        kinds = signature.args
-        source = builder.gep(elements(context, builder, kinds[0], source), [s0])
-        to = builder.gep(elements(context, builder, kinds[2], to), [d0])
-        number = context.get_data_type(kinds[0].dtype)
-        size = 4 if kinds[0].dtype == types.float32 else 8
-        lanes = VECTOR_BYTES // size
-        vector, intp = ir.VectorType(number, lanes), ir.IntType(64)
-        short = ir.IntType(32)
-        places = ir.Constant(ir.VectorType(short, lanes), list(range(lanes)))
-        rounded = builder.add(count, ir.Constant(intp, lanes - 1))
-        with cgutils.for_range(builder, builder.sdiv(rounded, ir.Constant(intp, lanes))) as loop:
-            at = builder.mul(loop.index, ir.Constant(intp, lanes))
-            left = builder.trunc(builder.sub(count, at), short)
-            inside = builder.icmp_signed("<", places, _splat(builder, left, places.type))
-            read = vector_at(builder, builder.gep(source, [at]), vector)
-            value = builder.load(read, align=size)
-            value = builder.select(inside, value, ir.Constant(vector, [0.0] * lanes))
-            here = vector_at(builder, builder.gep(to, [at]), vector)
-            builder.store(builder.fadd(builder.load(here, align=size), value), here, align=size)
-        return context.get_dummy_value()
-
-    n = types.intp
-    return types.void(source, n, to, n, n), codegen
+# Add numbers to others: as many as told, and zeros on to the end of a vector.
+added = _copied(1, adds=True)
 
 
 @intrinsic

@@ -181,7 +181,7 @@ def _gather(x, columns, table, sources, lines, c0, c1, plan):
 
 
 @compiled
-def _scatter(columns, x, rows, table, sources, seen, lines, c0, c1, plan):
+def _scatter(columns, x, rows, table, sources, seen, lines, c0, c1, ends, plan):
     """Adjoint of :func:`_gather`: add columns to the cells that they would be read from.
 
     They are added up on copies of the rows that have cells a stride apart beside each other, and a
@@ -189,7 +189,6 @@ def _scatter(columns, x, rows, table, sources, seen, lines, c0, c1, plan):
     """
     plane, length = plan.depth * plan.height * plan.width, plan.phases * plan.pitch
     out_w, stride = plan.out_w, plan.stride_w
-    ends = edges(plan)
     at = 0
     for c in range(c0, c1):
         rows[: seen * length] = 0
@@ -246,6 +245,7 @@ def _share(g, w, x, plans, lines, block, weighs, thread, threads):
     sources, cells = np.empty(table.size + 1, np.int64), np.empty(table.size + 1, np.int64)
     numbers = np.zeros(plan.images * plan.depth * plan.height, np.int64)
     rows = zeros(0 if weighs else (table.size + 1) * plan.phases * plan.pitch + slack, g)
+    ends = edges(plan)
     taps_first = weighs and filters <= _FEW and every * out_w >= _LONG
     sums = zeros((high - low) * taps * filters if taps_first else 0, g)
     for group in range(plan.groups):
@@ -261,7 +261,8 @@ def _share(g, w, x, plans, lines, block, weighs, thread, threads):
                 if not weighs:
                     gemm(True, False, depth, count, filters, part, channels * taps,
                          own, count, 0.0, columns, count)  # fmt: skip
-                    _scatter(columns, x, rows, table, sources, seen, last - first, c, end, plan)
+                    _scatter(columns, x, rows, table, sources, seen, last - first, c, end,
+                             ends, plan)  # fmt: skip
                     continue
                 _gather(x, columns, table, sources, last - first, c, end, plan)
                 if taps_first:

@@ -223,11 +223,11 @@ def edges(plan):
 
 
 @inlined
-def row_of_cells(x, row, buffer, at, edges, plan):
+def row_of_cells(x, row, buffer, at, ends, plan):
     """Copy a row of the input, phase after phase, each with its padding."""
     pitch, stride = plan.pitch, plan.stride_w
     for p in range(plan.phases):
-        low, high, source = edges[p, 0], edges[p, 1], row + edges[p, 2]
+        low, high, source = ends[p, 0], ends[p, 1], row + ends[p, 2]
         _clear(buffer, at, low)
         # Copies end at the end of a vector; what is too much is written again.
         end = source + (high - low + VECTOR_BYTES // x.itemsize) * stride
@@ -245,7 +245,7 @@ def row_of_cells(x, row, buffer, at, edges, plan):
 
 
 @compiled
-def _pack(x, base, buffer, at, channels, od, oh, rows, edges, plan):
+def _pack(x, base, buffer, at, channels, od, oh, rows, ends, plan):
     """Copy what ``rows`` rows of windows read, channel after channel, each with its padding."""
     plane = plan.depth * plan.height * plan.width
     phases, pitch = plan.phases, plan.pitch
@@ -260,7 +260,7 @@ def _pack(x, base, buffer, at, channels, od, oh, rows, edges, plan):
                     at += phases * pitch
                     continue
                 row = base + c * plane + (d * plan.height + h) * plan.width
-                row_of_cells(x, row, buffer, at, edges, plan)
+                row_of_cells(x, row, buffer, at, ends, plan)
                 at += phases * pitch
 
 
@@ -391,7 +391,7 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
     if low == high or begin == end:
         return
     buffer = zeros(plan.block * plan.kernel_d * read * line + 2 * VECTOR_BYTES // x.itemsize, x)
-    table, cells = np.empty(plan.block * taps, np.int64), edges(plan)
+    table, ends = np.empty(plan.block * taps, np.int64), edges(plan)
     vectors = np.empty((plan.rows * wide, 3), np.int64)
     span = plan.rows * wide * lanes
     collected = zeros((high - low) * span if aside else 1, x)
@@ -428,9 +428,7 @@ def _correlate_share(x, weight, start, y, plans, steps, thread, threads):
             to += od * y_depth + oh * y_height
             for c in range(0, channels, plan.block):
                 part = min(plan.block, channels - c)
-                _pack(
-                    x, (c_first + c) * plane, buffer, np.int64(0), part, od, oh, read, cells, plan
-                )
+                _pack(x, (c_first + c) * plane, buffer, np.int64(0), part, od, oh, read, ends, plan)
                 a0 = (f_first * channels + c) * taps
                 if few:
                     for f in range(high - low):
@@ -523,7 +521,7 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
     some = _FIRST_LEVEL // (x.itemsize * many * plan.kernel_d * read * line) * taps
     some = max(4, some // 4 * 4)
     buffer = zeros(many * slot + 2 * VECTOR_BYTES // x.itemsize, x)
-    table, cells = np.empty(block * taps, np.int64), edges(plan)
+    table, ends = np.empty(block * taps, np.int64), edges(plan)
     span = (many * plan.rows * wide + short) * lanes
     cotangent = zeros(filters * span, g)
     left = np.empty(span // lanes, np.int64)
@@ -571,7 +569,7 @@ def _weigh_share(g, x, gw, plans, by_channels, thread, threads):
                 for s in range(slab, last):
                     n, od = s // plan.out_d, s % plan.out_d
                     base = ((n * plan.groups + group) * channels + c) * plane
-                    _pack(x, base, buffer, (s - slab) * slot, part, od, oh, read, cells, plan)
+                    _pack(x, base, buffer, (s - slab) * slot, part, od, oh, read, ends, plan)
                 _dots(cotangent, span, filters, buffer, table, part * taps, some, left, right, k,
                       gw, own + (group * filters * channels + c) * taps, channels * taps,
                       short)  # fmt: skip

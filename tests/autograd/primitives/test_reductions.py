@@ -113,6 +113,19 @@ def test_dtype_and_out(function: Any) -> None:
         function(x, axis=0, out=np.zeros(wide.shape, np.float32))
 
 
+@pytest.mark.parametrize("axis", [None, -1, 1, 0, (0, 1), (1, 0)])
+@pytest.mark.parametrize("extreme", [np.max, np.min])
+def test_one_gradient_goes_where_those_of_a_stack_go(extreme: Any, axis: Any) -> None:
+    x = Tensor([[1.0, 2.0, 1.0], [2.0, 1.0, 2.0]], requires_grad=True)  # all have an equal
+    y = extreme(x, axis=axis)
+    node = y.node
+    assert node is not None
+    g = np.arange(1.0, y.size + 1).reshape(y.shape)
+    (alone,) = node.primitive.vjp(g, node.saved, node, node.edges, None)
+    (stack,) = node.primitive.vjp(np.stack([g, 2 * g]), node.saved, node, node.edges, None)
+    np.testing.assert_array_equal(stack, [alone, 2 * alone])
+
+
 def test_extremes_give_the_gradient_to_the_first_of_equals() -> None:
     x = Tensor([[1.0, 3.0, 3.0], [3.0, 0.0, 0.0]], requires_grad=True)
     np.max(x).backward()
