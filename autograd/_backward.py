@@ -7,7 +7,7 @@ summed, brought to the shape and dtype of what they belong to, and shown to hook
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from heapq import heappop, heappush, heapreplace
+from heapq import heappop, heappush
 from sys import getrefcount
 from typing import Any
 
@@ -25,9 +25,6 @@ __all__ = [
     "has_all_of_its_base",
     "unbroadcast",
 ]
-
-
-_NODES = frozenset((Node, Output))  # to ask for either takes as long as to ask for one
 
 
 def backpropagate(
@@ -70,46 +67,52 @@ def backpropagate(
 
     owned: set[Any] = set()  # whose gradient is a sum made here, which may be added to in place
     latest_write, special = walk.latest_write, walk.special
-    # The newest node with a gradient waiting is not in the heap but here: it often stays alone.
-    node = heappop(waiting)[1] if waiting else None
+    # The newest node with a gradient waiting is not in the heap, nor its gradient in the dict, but
+    # here: often there is but one.
+    node, gradient = walk.newest() if waiting else (None, None)
     while node is not None:
-        gradient = gradients.pop(node)
-        following = None
+        following = carried = None
         saved = node.saved
         if special or type(saved) is not tuple or node.hooks is not None:
             parts = walk.step(node, gradient)
             edges = node.edges if parts else ()
             uniform = False  # who knows what hooks made of it
-            if waiting:  # it may have put something there
-                following = heappop(waiting)[1]
         else:
             edges = node.edges
             primitive = node.primitive
             uniform = primitive.uniform
             if node.sequence < latest_write:
                 WRITES.check(node, node.saved or ())
-            parts = primitive.vjp(gradient, saved, node, edges, None)
+            vjp = primitive.vjp  # Python finds it faster so than as a method
+            parts = vjp(gradient, saved, node, edges, None)
             if not retain_graph:
                 node.saved = None
         try:
-            for edge, part in zip(edges, parts):
+            position = 0
+            for edge in edges:  # `zip` would take as long as what is done with each
+                part = parts[position]
+                position += 1
                 if part is None:
                     if edge is not None:
                         walk.check_missing(node, edge)
                     continue
-                if type(edge) in _NODES:
+                kind = type(edge)
+                if kind is Node or kind is Output:
                     like = node if uniform else part  # of its shape and dtype the part is
                     if edge.shape != like.shape or edge.dtype is not like.dtype:
                         part = _conform(part, edge, node, batched)
-                    held = gradients.get(edge)
-                    if held is None:
-                        gradients[edge] = part
+                    if edge is following:
+                        carried = carried + part
+                        continue
+                    if edge not in gradients:
                         if following is None:
-                            following = edge
+                            following, carried = edge, part
                         elif following.sequence < edge.sequence:
+                            gradients[following] = carried
                             heappush(waiting, (-following.sequence, following))
-                            following = edge
+                            following, carried = edge, part
                         else:
+                            gradients[edge] = part
                             heappush(waiting, (-edge.sequence, edge))
                         continue
                 else:
@@ -117,10 +120,10 @@ def backpropagate(
                     like = node if uniform else part
                     if data.shape != like.shape or data.dtype is not like.dtype:
                         part = _conform(part, data, node, batched)
-                    held = gradients.get(edge)
-                    if held is None:
+                    if edge not in gradients:
                         gradients[edge] = part
                         continue
+                held = gradients[edge]
                 if edge in owned:
                     held += part
                     gradients[edge] = held  # NumPy scalars add into a new object
@@ -133,12 +136,13 @@ def backpropagate(
             if wrong:
                 raise _no_gradient(node, wrong[0]) from error
             raise
-        if waiting:
-            if following is None:
-                following = heappop(waiting)[1]
-            elif -waiting[0][0] > following.sequence:
-                following = heapreplace(waiting, (-following.sequence, following))[1]
-        node = following
+        if waiting and (following is None or -waiting[0][0] > following.sequence):
+            if following is not None:
+                gradients[following] = carried
+                heappush(waiting, (-following.sequence, following))
+            node, gradient = walk.newest()
+        else:
+            node, gradient = following, carried
 
     if targets is None:
         return gradients
@@ -171,6 +175,11 @@ class _Walk:
         self.gradients: dict[Any, Any] = {}
         self.waiting: list[tuple[int, Node]] = []
         self.special = recording or batched or guard is not None
+
+    def newest(self) -> tuple[Node, Any]:
+        """Take the newest node out, with its gradient."""
+        node = heappop(self.waiting)[1]
+        return node, self.gradients.pop(node)
 
     def look_for(self, targets: set[Any], roots: Sequence[tuple[Any, Any]]) -> None:
         """Walk only where a target lies ahead."""

@@ -7,7 +7,6 @@ compute with NumPy's scalars, and save them: that is several times faster.
 
 from __future__ import annotations
 
-import operator
 import os
 import sys
 import weakref
@@ -18,7 +17,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from autograd._graph import Node, Output, _outside, next_sequence, place  # noqa: F401
+from autograd._graph import (  # noqa: F401 - generated calls use these
+    Node,
+    Output,
+    _outside,
+    next_sequence,
+    place,
+    user_frame,
+)
 from autograd._inplace import attach_view  # noqa: F401 - generated calls use these
 from autograd._modes import SCOPE, STATE, State
 from autograd._signature import unknown_argument
@@ -42,12 +48,7 @@ _state, _scope = STATE.get, SCOPE.get
 _getframe = sys._getframe
 _NESTED = (list, tuple)  # operands that rules could not read as arrays
 # For NumPy's scalars these take a fifth of the time of the ufuncs.
-_OPERATORS: dict[Any, Callable[[Any, Any], Any]] = {
-    np.add: operator.add,
-    np.subtract: operator.sub,
-    np.multiply: operator.mul,
-    np.divide: operator.truediv,
-}
+_OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 
 
 class Packed(tuple[Any, ...]):
@@ -117,34 +118,36 @@ def _show(node: Node, out: Tensor, inputs: tuple[Any, ...], state: State) -> Non
 def written_out_call(primitive: Primitive) -> Callable[..., Any]:
     """The call of a primitive with a fixed number of inputs and one output."""
     forward = primitive.forward
-    defaults, allowed = primitive.defaults, frozenset(primitive.attributes)
-    operator = _OPERATORS.get(forward)
+    # What called last, which spares looking up whose file it is in: a user's code, maybe by way of
+    # a function of the library's.
+    users: CodeType | None = None
+    wrapper: CodeType | None = None
 
     def call(*args: Any, **settings: Any) -> Any:
         # The code is written in the first call, as it takes a millisecond. It finds its variables
         # in this function, which must therefore have the same ones.
-        _ = allowed, defaults, forward, operator, primitive
+        nonlocal users, wrapper
+        _ = forward, primitive, users, wrapper
         code = _code_of_call(
             len(primitive.inputs),
             len(primitive.aux),
             bool(primitive.attributes or primitive.aux or primitive.is_view),
-            operator is not None and primitive._precondition is None,
+            "" if primitive._precondition else _OPERATORS.get(forward, ""),
             primitive._precondition is not None,
             primitive.readers(),
         )
         # A copy of its own, which Python adapts to what this primitive is called with.
-        call.__code__ = code.replace(co_name=primitive.name)
-        return call(*args, **settings)
+        primitive.call.__code__ = code.replace(co_name=primitive.name)
+        return primitive.call(*args, **settings)
 
     return _named(call, primitive)
 
 
 # `_code_of_call` fills in what is between braces; x are inputs, a their arrays, e their edges.
 _CALL = """\
-def make(allowed, defaults, forward, operator, primitive):
+def make(forward, primitive, users, wrapper):
     def call({parameters}):
-        if False:
-            allowed, defaults, forward, operator, primitive, call
+        nonlocal users, wrapper
         {sort_out}
         {edges} = None
         {read}
@@ -178,11 +181,19 @@ def make(allowed, defaults, forward, operator, primitive):
             else:
                 frame = _getframe(1)
                 code = frame.f_code
-                if code.co_filename in _outside:
-                    node._code = code
-                    node._instruction = frame.f_lasti
-                else:
-                    node._code, node._instruction = place(frame)
+                if code is wrapper:
+                    frame = frame.f_back or frame
+                    code = frame.f_code
+                if code is not users:
+                    if code.co_filename in _outside:
+                        users = code
+                    else:
+                        inner, frame = frame, user_frame(frame)
+                        if frame is not inner:
+                            wrapper = code
+                        code = frame.f_code
+                node._code = code
+                node._instruction = frame.f_lasti
             if state.observed:
                 _show(node, out, ({arrays},), state)
         {view}
@@ -191,10 +202,10 @@ def make(allowed, defaults, forward, operator, primitive):
     return call
 """
 _SORT_OUT = """\
-if len(args) != {count} or not allowed.issuperset(settings):
+if len(args) != {count} or not primitive.allowed.issuperset(settings):
     args, settings = _sorted_out(primitive, args, settings)
-if defaults:
-    settings = {{**defaults, **settings}}
+if primitive.defaults:
+    settings = {{**primitive.defaults, **settings}}
 {inputs}, = args
 """
 _READ = """\
@@ -219,7 +230,7 @@ if type(a0) is _ndarray and not a0.ndim:
     a0 = a0[()]
     if type(a1) is _ndarray and not a1.ndim:
         a1 = a1[()]
-    y = operator(a0, a1)
+    y = a0 {operator} a1
 else:
     y = forward(a0, a1)
 """
@@ -229,7 +240,7 @@ if type(a{i}) is _ndarray and not a{i}.ndim:
 """
 _VIEW = """\
 if primitive.is_view and (y.base is not None or y is a0):
-    attach_view(out, x0, call, (), settings)
+    attach_view(out, x0, primitive.call, (), settings)
 """
 
 
@@ -238,7 +249,7 @@ def _code_of_call(
     n_inputs: int,
     n_aux: int,
     has_settings: bool,
-    has_operator: bool,
+    operator: str,
     has_check: bool,
     readers: tuple[tuple[int, ...], ...],
 ) -> CodeType:
@@ -276,7 +287,7 @@ def _code_of_call(
         "edges": " = ".join(row("e", n_inputs).split(", ")),
         "read": each(_READ, plain),
         "inputs": inputs,
-        "compute": _OPERATE if has_operator else compute,
+        "compute": _OPERATE.format(operator=operator) if operator else compute,
         "scalars": f"y = {own}" if has_settings else f"{own}\n{each(_SCALAR)}",
         "edge_list": row("e", n_inputs),
         "constant": " and ".join([f"e{i} is None" for i in range(n_inputs)]),
@@ -292,7 +303,7 @@ def _code_of_call(
         lines += [indent + piece for piece in text.format(**pieces).splitlines()]
     made: dict[str, Any] = {}
     exec(compile("\n".join(lines), _GENERATED, "exec"), globals(), made)
-    return cast(CodeType, made["make"](*[None] * 5).__code__)
+    return cast(CodeType, made["make"](*[None] * 4).__code__)
 
 
 # In this folder, so that its lines are not taken for the user's.
@@ -305,7 +316,7 @@ def general_call(primitive: Primitive) -> Callable[..., Any]:
     variadic = primitive.variadic
     n_inputs, n_outputs = len(primitive.inputs), primitive.n_outputs
     defaults = primitive.defaults
-    allowed = frozenset(primitive.attributes)
+    allowed = primitive.allowed
     whole = n_outputs == 1 and not primitive.aux  # the forward returns an array, not a tuple
 
     def call(*args: Any, **settings: Any) -> Any:

@@ -97,6 +97,7 @@ class Primitive:
         self.variadic = len(inputs) == 1 and inputs[0].startswith("*")
         self.inputs = tuple(name.lstrip("*") for name in inputs)
         self.attributes, self.defaults = attributes_of(forward, self.inputs)
+        self.allowed = frozenset(self.attributes)
         self.wrap = _as_result
         self.vjp: Callable[..., Sequence[Any]] = self._first_vjp
         self.uniform = False
@@ -170,7 +171,7 @@ class Primitive:
         else:
             self._rules[name] = rule
         self.kept[:] = [None] * len(self.kept)
-        self.call.__code__ = self._code_before_calls  # it may have been written for other rules
+        self.write_call_again()  # it may have been written for other rules
         self.vjp = self._first_vjp
         self.uniform = False
         if "shapes" in rule.parameters:
@@ -181,6 +182,10 @@ class Primitive:
                 )
             self._shapes_wanted = True
         return function
+
+    def write_call_again(self) -> None:
+        """Let the next call write the code of :attr:`call`, for what the primitive is then."""
+        self.call.__code__ = self._code_before_calls
 
     def _first_vjp(self, *args: Any) -> Sequence[Any]:
         """The first call of :attr:`vjp`: choose its form, not before it is needed."""
@@ -236,7 +241,7 @@ class Primitive:
     def precondition(self, check: Callable[..., None]) -> Callable[..., None]:
         """Declare a check of the arguments, called as the forward is; it raises or returns None."""
         self._precondition = check
-        self.call.__code__ = self._code_before_calls  # it may have been written without a check
+        self.write_call_again()  # it may have been written without a check
         return check
 
     def specialize(self, make: Callable[..., Specialized | None]) -> Callable[..., Any]:

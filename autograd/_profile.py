@@ -283,14 +283,14 @@ class profile:  # noqa: N801 - a context manager, named like no_grad
             primitive.forward, primitive.vjp = forward, rule
 
         self._restore.append(undo)
-        # A primitive's call holds its forward, and an operator for scalars, in a closure, for
-        # speed: exchange them there too.
+        # A primitive's call holds its forward in a closure, for speed: exchange it there too. Code
+        # written for ufuncs computes scalars by operators: have it written again, for this one.
         call = primitive.call
-        instead = dict.fromkeys(("forward", "operator"), primitive.forward)
-        for name, cell in zip(call.__code__.co_freevars, call.__closure__ or (), strict=True):
-            if name in instead and cell.cell_contents is not None:
-                self._restore.append(partial(setattr, cell, "cell_contents", cell.cell_contents))
-                cell.cell_contents = instead[name]
+        cell = (call.__closure__ or ())[call.__code__.co_freevars.index("forward")]
+        self._restore.append(partial(setattr, call, "__code__", call.__code__))
+        self._restore.append(partial(setattr, cell, "cell_contents", forward))
+        cell.cell_contents = primitive.forward
+        primitive.write_call_again()
 
     def _timed_forward(
         self, primitive: Primitive, forward: Callable[..., Any]
