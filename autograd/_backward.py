@@ -26,6 +26,8 @@ __all__ = [
     "unbroadcast",
 ]
 
+_ndarray = np.ndarray
+
 
 def backpropagate(
     roots: Sequence[tuple[Any, Any]],
@@ -65,7 +67,7 @@ def backpropagate(
                 if isinstance(root, Node):
                     heappush(waiting, (-root.sequence, root))
 
-    owned: set[Any] = set()  # whose gradient is a sum made here, which may be added to in place
+    owned: set[Any] = set()  # whose gradient is an array made here, which may be added to in place
     latest_write, special = walk.latest_write, walk.special
     # The newest node with a gradient waiting is not in the heap, nor its gradient in the dict, but
     # here: often there is but one.
@@ -98,13 +100,16 @@ def backpropagate(
                     continue
                 kind = type(edge)
                 if kind is Node or kind is Output:
-                    like = node if uniform else part  # of its shape and dtype the part is
-                    if edge.shape != like.shape or edge.dtype is not like.dtype:
+                    if uniform:  # the part is of the node's shape and dtype
+                        if edge.shape != node.shape or edge.dtype is not node.dtype:
+                            part = _conform(part, edge, node, batched)
+                    elif edge.shape != part.shape or edge.dtype is not part.dtype:
                         part = _conform(part, edge, node, batched)
                     if edge is following:
                         carried = carried + part
                         continue
-                    if edge not in gradients:
+                    held = gradients.get(edge)
+                    if held is None:
                         if following is None:
                             following, carried = edge, part
                         elif following.sequence < edge.sequence:
@@ -117,19 +122,20 @@ def backpropagate(
                         continue
                 else:
                     data = edge.data
-                    like = node if uniform else part
-                    if data.shape != like.shape or data.dtype is not like.dtype:
+                    if uniform:
+                        if data.shape != node.shape or data.dtype is not node.dtype:
+                            part = _conform(part, data, node, batched)
+                    elif data.shape != part.shape or data.dtype is not part.dtype:
                         part = _conform(part, data, node, batched)
-                    if edge not in gradients:
+                    held = gradients.get(edge)
+                    if held is None:
                         gradients[edge] = part
                         continue
-                held = gradients[edge]
                 if edge in owned:
                     held += part
-                    gradients[edge] = held  # NumPy scalars add into a new object
                 else:
-                    gradients[edge] = held + part
-                    if not recording:
+                    gradients[edge] = total = held + part
+                    if type(total) is _ndarray:
                         owned.add(edge)
         except AttributeError as error:
             wrong = [p for p in parts if p is not None and not hasattr(p, "dtype")]

@@ -131,6 +131,7 @@ def written_out_call(primitive: Primitive) -> Callable[..., Any]:
         code = _code_of_call(
             len(primitive.inputs),
             len(primitive.aux),
+            len(primitive.attributes),
             bool(primitive.attributes or primitive.aux or primitive.is_view),
             "" if primitive._precondition else _OPERATORS.get(forward, ""),
             primitive._precondition is not None,
@@ -154,7 +155,7 @@ def make(forward, primitive, users, wrapper):
         try:
             {compute}
         except Exception as error:
-            raise primitive.fail(error, ({inputs},)) from error
+            raise primitive.fail(error, ({inputs},), {attrs}) from error
         out = _new(Tensor)
         if type(y) is _ndarray:
             out.data = y
@@ -201,11 +202,10 @@ def make(forward, primitive, users, wrapper):
 
     return call
 """
+# Where all settings are given, nobody looks at their names: the forward refuses wrong ones.
 _SORT_OUT = """\
-if len(args) != {count} or not primitive.allowed.issuperset(settings):
+if len(args) != {count} or len(settings) != {n_settings}:
     args, settings = _sorted_out(primitive, args, settings)
-if primitive.defaults:
-    settings = {{**primitive.defaults, **settings}}
 {inputs}, = args
 """
 _READ = """\
@@ -248,6 +248,7 @@ if primitive.is_view and (y.base is not None or y is a0):
 def _code_of_call(
     n_inputs: int,
     n_aux: int,
+    n_settings: int,
     has_settings: bool,
     operator: str,
     has_check: bool,
@@ -280,10 +281,11 @@ def _code_of_call(
     )
     check = f"primitive._precondition({arrays}{settings})" if has_check else ""
     compute = _COMPUTE.format(check=check, results=results, arrays=arrays, settings=settings)
+    sort_out = _SORT_OUT.format(count=n_inputs, n_settings=n_settings, inputs=inputs)
     own = "out.data = _asarray(y)"
     pieces = {
         "parameters": "*args, **settings" if has_settings else inputs,
-        "sort_out": _SORT_OUT.format(count=n_inputs, inputs=inputs) if has_settings else "",
+        "sort_out": sort_out if has_settings else "",
         "edges": " = ".join(row("e", n_inputs).split(", ")),
         "read": each(_READ, plain),
         "inputs": inputs,
@@ -315,19 +317,18 @@ def general_call(primitive: Primitive) -> Callable[..., Any]:
     forward, kept = primitive.forward, primitive.kept
     variadic = primitive.variadic
     n_inputs, n_outputs = len(primitive.inputs), primitive.n_outputs
-    defaults = primitive.defaults
-    allowed = primitive.allowed
+    n_settings, defaults = len(primitive.attributes), primitive.defaults
     whole = n_outputs == 1 and not primitive.aux  # the forward returns an array, not a tuple
 
     def call(*args: Any, **settings: Any) -> Any:
         if variadic:
             inputs = args
-        elif len(args) != n_inputs or not allowed.issuperset(settings):
+            if defaults:
+                settings = {**defaults, **settings}
+        elif len(args) != n_inputs or len(settings) != n_settings:
             inputs, settings = _sorted_out(primitive, args, settings)
         else:
             inputs = args
-        if defaults:
-            settings = {**defaults, **settings}
         arrays = []
         edges: list[Any] = []
         tracked = mask = 0
@@ -350,7 +351,7 @@ def general_call(primitive: Primitive) -> Callable[..., Any]:
                 primitive._precondition(*arrays, **settings)
             result = forward(*arrays, **settings)
         except Exception as error:
-            raise primitive.fail(error, inputs) from error
+            raise primitive.fail(error, inputs, settings) from error
         results = (result,) if whole else result
         if not tracked:
             return result if whole else results[0] if n_outputs == 1 else results[:n_outputs]
@@ -381,7 +382,7 @@ def general_call(primitive: Primitive) -> Callable[..., Any]:
 def _sorted_out(
     primitive: Primitive, args: tuple[Any, ...], named: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Inputs and settings of a call that gave inputs by name, or settings by position."""
+    """Inputs and settings of a call that gave inputs by name, settings by position, or not all."""
     count, settings = len(primitive.inputs), primitive.attributes
     inputs, rest = args[:count], args[count:]
     for name in primitive.inputs[len(inputs) :]:
@@ -397,7 +398,7 @@ def _sorted_out(
         raise TypeError(
             f"{primitive.name} takes {count + len(settings)} arguments, got {len(args)}"
         )
-    return inputs, {**dict(zip(settings, rest, strict=False)), **named}
+    return inputs, {**primitive.defaults, **dict(zip(settings, rest, strict=False)), **named}
 
 
 def _attach_outputs(source: Node, outs: tuple[Tensor, ...]) -> None:

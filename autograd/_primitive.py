@@ -29,7 +29,13 @@ from autograd._dispatch import attach, constant, constant_functions, implements,
 from autograd._graph import GraphError, Node, current_place
 from autograd._modes import STATE
 from autograd._sample import Sample, sample
-from autograd._signature import attributes_of, described, inputs_of, parameters_of
+from autograd._signature import (
+    attributes_of,
+    described,
+    inputs_of,
+    parameters_of,
+    unknown_argument,
+)
 from autograd._tensor import Tensor, _as_result, _wrap
 
 __all__ = [
@@ -97,7 +103,6 @@ class Primitive:
         self.variadic = len(inputs) == 1 and inputs[0].startswith("*")
         self.inputs = tuple(name.lstrip("*") for name in inputs)
         self.attributes, self.defaults = attributes_of(forward, self.inputs)
-        self.allowed = frozenset(self.attributes)
         self.wrap = _as_result
         self.vjp: Callable[..., Sequence[Any]] = self._first_vjp
         self.uniform = False
@@ -221,7 +226,7 @@ class Primitive:
                 value = f"rule{position}({', '.join(['g', *rule.reads])})"
             parts.append(f"None if edges[{position}] is None else {value}")
         elementwise = isinstance(self.forward, np.ufunc) and self.forward.signature is None
-        self.uniform = elementwise and short == len(self.inputs)
+        self.uniform = self.uniform or (elementwise and short == len(self.inputs))
         exec(
             "def vjp(g, saved, node, edges, wanted):\n"
             "    if wanted is not None:\n"
@@ -276,10 +281,15 @@ class Primitive:
         )
         return kept
 
-    def fail(self, error: Exception, args: Sequence[Any]) -> Exception:
+    def fail(
+        self, error: Exception, args: Sequence[Any], settings: Mapping[str, Any] | None
+    ) -> Exception:
         """The error to raise where the forward raised ``error``: which operation, on what."""
         if getattr(error, "_explained", False):
             return error
+        unknown = set(settings or ()) - set(self.attributes)
+        if unknown:
+            return TypeError(unknown_argument(self, unknown))
         shapes = ", ".join(described(arg) for arg in args)
         message = f"{self.name}({shapes}){current_place()}: {error}"
         try:

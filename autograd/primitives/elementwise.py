@@ -20,6 +20,8 @@ from autograd._primitive import (
 from autograd.kernels.formulas import Symbol
 from autograd.primitives.arithmetic import binary, distinct, nonzero, reciprocal, square
 
+_ndarray, _zeros = np.ndarray, kernels.zeros
+
 ANY = (sample((2, 3)), sample(()))
 POSITIVE = (sample((2, 3), low=0.2), sample((), low=0.2))
 
@@ -299,21 +301,27 @@ def relu(x: Any, /) -> Any:
     >>> relu(Tensor([-1.0, 0.0, 2.0]))
     Tensor([0., 0., 2.])
     """
-    if type(x) is not np.ndarray:
+    if type(x) is not _ndarray:
         return np.maximum(x, 0)
+    size = x.size
+    if size <= _TINY:
+        return np.maximum(x, _zero(x.dtype, 0))
     # NumPy's loops are faster for two arrays than for an array and a number.
-    return kernels.relu(x) if x.size > SMALL else np.maximum(x, kernels.zeros(x.shape, x.dtype))
+    return np.maximum(x, _zeros(x.shape, x.dtype)) if size <= SMALL else kernels.relu(x)
 
 
 @relu.rule
 def _(g: Any, y: Any) -> Any:
-    if type(g) is np.ndarray:
-        return kernels.relu_grad(g, y) if g.size > SMALL else g * (y > _ZERO.get(y.dtype, 0))
+    if type(g) is _ndarray:
+        return g * (y > _zero(y.dtype, 0)) if g.size <= SMALL else kernels.relu_grad(g, y)
     return g * (plain(y) > 0)
 
 
+relu.uniform = True
+
 # NumPy takes an array of the same dtype in half the time that it takes to convert a number.
-_ZERO = {dtype: np.zeros((), dtype) for dtype in map(np.dtype, (np.float32, np.float64))}
+_zero = {dtype: np.zeros((), dtype) for dtype in map(np.dtype, (np.float32, np.float64))}.get
+_TINY = 64
 
 
 @primitive(
