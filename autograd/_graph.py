@@ -35,7 +35,6 @@ __all__ = [
     "topological_order",
 ]
 
-_new = object.__new__
 _ref = weakref.ref
 _getframe = sys._getframe
 _scope, _enter = SCOPE.get, SCOPE.set
@@ -161,7 +160,7 @@ def enter_scope(module: Any) -> Token[Scope | None]:
     the names under which their owners hold them.
     """
     parent = _scope()
-    scope = _new(Scope)
+    scope = Scope()
     scope.module = _ref(module)
     kind = type(module)
     scope.label = kind.__name__

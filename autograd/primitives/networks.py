@@ -47,8 +47,10 @@ def linear(x: Any, weight: Any, bias: Any, /) -> Any:
     array([[13., 26.]])
     """
     if weight.ndim == 2 and x.ndim == 2:
-        turned = weight.T
-        y = x.dot(turned) if x.size * len(weight) <= LARGE else product(x, turned)
+        turned, count = weight.T, len(weight)
+        y = x.dot(turned) if x.size * count <= LARGE else product(x, turned)
+        if type(bias) is _ndarray and bias.dtype is y.dtype and bias.shape == (count,):
+            return np.add(y, bias, y)
     elif weight.ndim == 2 and x.ndim > 2:
         rows = product(x.reshape(prod(x.shape[:-1]), x.shape[-1]), weight.T)
         y = rows.reshape(*x.shape[:-1], weight.shape[0])
@@ -61,8 +63,6 @@ def linear(x: Any, weight: Any, bias: Any, /) -> Any:
             f"a weight of shape {weight.shape} expects a bias of shape {weight.shape[:-1]}, got "
             f"{bias.shape}"
         )
-    if bias.dtype is y.dtype and y.ndim:
-        return np.add(y, bias, y)
     return y + bias
 
 
@@ -81,15 +81,15 @@ def _(g: Any, weight: Any) -> Any:
 
 
 @linear.rule("weight")
-def _(g: Any, x: Any, weight_ndim: int) -> Any:
-    if g.ndim == 2 and x.ndim == 2 and weight_ndim == 2:
-        if type(g) is type(x) is _ndarray and g.size * x.shape[1] <= LARGE:
+def _(g: Any, x: Any, y_ndim: int) -> Any:
+    if g.ndim == x.ndim == y_ndim == 2:
+        if type(g) is type(x) is _ndarray and x.size * g.shape[1] <= LARGE:
             return g.T.dot(x)
         return product(g.T, x)  # of the weight's own layout
-    lead = g.shape[: g.ndim - (x.ndim - 1) - (weight_ndim - 1)]
+    lead = g.shape[: g.ndim - y_ndim]
     count = prod(x.shape[:-1])
     rows = x.reshape(count, x.shape[-1])
-    if weight_ndim == 1:
+    if y_ndim < x.ndim:  # there is one output, without an axis
         return g.reshape(*lead, count) @ rows
     return product(g.reshape(*lead, count, g.shape[-1]).swapaxes(-1, -2), rows)
 
@@ -129,7 +129,7 @@ def _(x: Any, weight: Any, bias: Any) -> Specialized | None:
         forward,
         {
             "x": lambda g, weight: g.dot(weight, gx),
-            "weight": lambda g, x, weight_ndim: g.T.dot(x),
+            "weight": lambda g, x, y_ndim: g.T.dot(x),
             "bias": lambda g, bias_ndim, y_ndim: each.dot(g),
         },
         (y, gx),
