@@ -40,6 +40,8 @@ _COLUMN_BYTES = 1 << 20
 _MIN_COLUMNS = 512
 # Columns that are to be added up are made in larger pieces: the sums are many short operations.
 _ADDED_BYTES = 1 << 22
+# Distances of rows that are multiples of so many bytes are avoided, by the length of a cache line.
+_ALIASED, _LINE = 1 << 11, 64
 # Images stand innermost where rows are longer than windows need by this factor, and there are so
 # many images.
 _WASTE = 1.15
@@ -176,7 +178,9 @@ class FlatRows:
             count = max(1, round(self._length / at_once)) if at_once else 1
             self._span = -(-self._length // count)
             run, self._run_steps = [self._span], []
-        self._columns = np.empty((*channels, *kernel, *run), dtype)
+        length = math.prod(run)
+        columns = np.empty((*channels, *kernel, distance(length, self._data.itemsize)), dtype)
+        self._columns = columns[..., :length].reshape(*channels, *kernel, *run)
         self._all = (slice(None),) * len(channels)
         self._taps = [
             (
@@ -202,7 +206,8 @@ class FlatRows:
         """Lay out ``g``, ``(images, *channels, *out)``, by window, with 0 where no window is."""
         if self._spread is None:
             channels = g.shape[1 : g.ndim - len(self._windows) + 1]
-            self._spread = np.zeros((*channels, self.size), self._data.dtype)
+            row = distance(self.size, self._data.itemsize)
+            self._spread = np.zeros((*channels, row), self._data.dtype)[..., : self.size]
         self.windows(self._spread)[...] = g
         return self._spread
 
@@ -253,6 +258,15 @@ class FlatRows:
         channels = self._data.strides[:-2]
         strides = [*channels, *(itemsize * s for s in (*steps, *self._run_steps, 1))]
         return np.ndarray(shape, self._data.dtype, self._data, itemsize * first, strides)
+
+
+def distance(length: int, itemsize: int) -> int:
+    """How far apart rows of so many numbers should lie that a matrix product reads.
+
+    At distances that are multiples of 2048 bytes the first numbers of all rows would share a few
+    places of the cache, and a product take up to twice as long.
+    """
+    return length + (0 if length * itemsize % _ALIASED else _LINE // itemsize)
 
 
 def prefers_innermost(axes: Sequence[Axis], images: int) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import DTypeLike
 
+from autograd.kernels._rows import distance
 from autograd.kernels._shares import multiplications, parts_of, threads_for
 from autograd.kernels._threads import in_shares
 from autograd.kernels._windows import Array, Index, Ints, Padding
@@ -51,11 +52,14 @@ class _Room:
     def __init__(self, dtype: DTypeLike) -> None:
         self._flat = np.empty(0, dtype)
 
-    def of(self, *shape: int) -> Array:
-        size = math.prod(shape)
+    def of(self, rows: Ints, shape: Ints) -> Array:
+        """Room for ``(*rows, *shape)``, where a product reads rows of numbers of that shape."""
+        length = math.prod(shape)
+        apart = distance(length, self._flat.itemsize)
+        size = math.prod(rows) * apart
         if self._flat.size < size:
             self._flat = np.empty(size, self._flat.dtype)
-        return self._flat[:size].reshape(shape)
+        return self._flat[:size].reshape(*rows, apart)[..., :length].reshape(*rows, *shape)
 
 
 class _Tiles(NamedTuple):
@@ -84,7 +88,7 @@ class _Tiles(NamedTuple):
         """Columns ``(groups, channels * taps, images, windows)`` of some rows of windows."""
         images, groups, channels = x.shape[:3]
         out = (rows.stop - rows.start, *self.out[1:])
-        columns = room.of(groups, channels, *self.kernel, images, *out)
+        columns = room.of((groups, channels, *self.kernel), (images, *out))
         np.moveaxis(columns, -1 - len(out), 0)[...] = self.seen(x, rows)
         return columns.reshape(groups, -1, images, math.prod(out))
 
@@ -148,7 +152,7 @@ def scatter(g: Array, w: Array, gx: Array, stride: Ints, dilation: Ints) -> None
         room = _Room(gx.dtype)
         for images, rows in pieces:
             cotangent = tiles.windows(g[images], rows)
-            columns = room.of(*cotangent.shape[:2], matrix.shape[1], cotangent.shape[3])
+            columns = room.of((*cotangent.shape[:2], matrix.shape[1]), cotangent.shape[3:])
             tiles.put(np.matmul(matrix, cotangent, out=columns), gx[images], rows)
 
     _in_pieces(work, g, matrix.shape[1])
@@ -172,7 +176,7 @@ def weigh(g: Array, x: Array, gw: Array, stride: Ints, dilation: Ints) -> None:
             # The windows of all images are summed over in one product.
             columns = tiles.gather(x[images], rows, room).reshape(groups, depth, -1)
             part = tiles.windows(g[images], rows)
-            cotangent = other.of(groups, filters, len(part), part.shape[3])
+            cotangent = other.of((groups, filters), (len(part), part.shape[3]))
             cotangent[...] = part.transpose(1, 2, 0, 3)
             cotangent = cotangent.reshape(groups, filters, -1)
             left, right = (columns, cotangent) if turned else (cotangent, columns)
