@@ -276,11 +276,13 @@ class Module:
         layers without parameters. Tensors keep their dtype.
         """
         dtype = self._own_dtype()
+        if dtype is None:
+            return args
         return tuple(
             [
-                arg
-                if type(arg) is not np.ndarray or arg.dtype.kind != "f" or dtype is None
-                else arg.astype(dtype, copy=False)
+                arg.astype(dtype)
+                if type(arg) is _ndarray and arg.dtype is not dtype and arg.dtype.kind == "f"
+                else arg
                 for arg in args
             ]
         )

@@ -7,7 +7,8 @@ kernel of its own. Sums over a channel are kept in float64.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
+from functools import lru_cache
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ __all__ = [
 # From this length on, NumPy's loops run over one channel of one image; below, over a whole image,
 # with what belongs to a channel repeated for each of its elements.
 _LONG = 512
+# Up to so many elements, NumPy's calls are what takes time: as few as possible, on whole arrays.
+_SMALL = 1 << 12
 # So many short numbers are added up before the sum is widened.
 _FEW = 16
 # Images are worked on in blocks of about so many elements: the next pass finds them in the cache.
@@ -244,6 +247,9 @@ def group_norm(
     """
     rows = _rows(x)
     weight, bias = (_spread(v, rows, x.dtype) for v in (weight, bias))
+    if groups == 1 and rows.ndim == 2 and rows.size <= _SMALL:
+        few, mean, rate = _few_rows(rows, weight, bias, eps, centered)
+        return few.reshape(x.shape), mean, rate
     result, out = _like(x, rows)
     mean, rate = (np.zeros((len(x), groups), x.dtype) for _ in range(2))
     length = x.size // mean.size
@@ -287,11 +293,14 @@ def group_norm_grad(
     """
     given, rows, channels = _rows(g), _rows(x), x.shape[1]
     factors = _spread(weight, rows, x.dtype)
-    whole, gx = _like(x, rows)
-    length = x.size // mean.size
     # Where what belongs together is a row, its sums of products with weights are a matrix's product
     # with a vector.
     by_row = rows.ndim == 2 and mean.shape[1] == 1
+    if by_row and rows.size <= _SMALL:
+        few, *sums = _few_rows_grad(given, rows, factors, mean, rate, centered)
+        return few.reshape(x.shape), _gather(sums[0], channels), _gather(sums[1], channels)
+    whole, gx = _like(x, rows)
+    length = x.size // mean.size
     each = factors if by_row else ones(length, x.dtype)
 
     def work(images: slice, scratch: Array) -> tuple[Array, Array]:
@@ -319,3 +328,49 @@ def group_norm_grad(
         _gather(sum(part), channels).astype(x.dtype) for part in zip(*_in_blocks(rows, work))
     )
     return whole, of_weight, of_bias
+
+
+def _few_rows(
+    rows: Array, weight: Array, bias: Array, eps: float, centered: bool
+) -> tuple[Array, Array, Array]:
+    """`group_norm` of few vectors in one group."""
+    count, length = rows.shape
+    dtype = rows.dtype
+    if centered:
+        mean = rows.dot(_shares(length, dtype))[:, np.newaxis]
+        apart = normal = np.subtract(rows, mean)
+    else:
+        mean = np.zeros((count, 1), dtype)
+        apart, normal = rows, np.empty(rows.shape, dtype)
+    rate = np.vecdot(apart, apart)[:, np.newaxis]
+    np.add(rate, dtype.type(length * eps), rate)
+    np.divide(dtype.type(sqrt(length)), np.sqrt(rate, rate), rate)
+    np.multiply(apart, rate, normal)
+    np.multiply(normal, weight, normal)
+    return np.add(normal, bias, normal), mean, rate
+
+
+def _few_rows_grad(
+    g: Array, rows: Array, weight: Array, mean: Array, rate: Array, centered: bool
+) -> tuple[Array, Array, Array]:
+    """`group_norm_grad` of few vectors in one group, with a sum for each element of theirs."""
+    each, shares = ones(len(rows), rows.dtype), _shares(rows.shape[1], rows.dtype)
+    normal = np.subtract(rows, mean)
+    np.multiply(normal, rate, normal)
+    gx = np.multiply(g, normal)
+    of_weight, of_bias = each.dot(gx), each.dot(g)
+    dots = gx.dot(weight * shares)
+    np.multiply(g, weight, gx)
+    if centered:
+        np.subtract(gx, gx.dot(shares)[:, np.newaxis], gx)
+    np.multiply(normal, dots[:, np.newaxis], normal)
+    np.subtract(gx, normal, gx)
+    return np.multiply(gx, rate, gx), of_weight, of_bias
+
+
+@lru_cache(maxsize=64)
+def _shares(length: int, dtype: Any) -> Array:
+    """So many equal numbers whose sum is 1, not to be written to: a product with them is a mean."""
+    result = np.full(length, 1 / length, dtype)
+    result.flags.writeable = False
+    return result

@@ -365,6 +365,13 @@ def _(
 ) -> Any:
     if type(g) is np.ndarray:
         return kernels.group_norm_grad(g, x, _vector(weight, x, 1), mean, rate, centered)
+    return _recorded_gradients(g, x, weight, groups, eps, centered)
+
+
+def _recorded_gradients(
+    g: Any, x: Any, weight: Any, groups: int, eps: float, centered: bool
+) -> tuple[Any, Any, Any]:
+    """What `group_norm_grad` returns, made of operations that can be differentiated."""
     axes, shape = _over_channels(x)
     apart = np.reshape(x, (x.shape[0], groups, -1))
     if centered:
@@ -378,3 +385,61 @@ def _(
         gx = gx - np.mean(scaled, axis=2, keepdims=True)
     normal = np.reshape(normal, x.shape)
     return np.reshape(gx * rate, x.shape), np.sum(g * normal, axis=axes), np.sum(g, axis=axes)
+
+
+@primitive(
+    aux=("mean", "rate"),
+    samples=(
+        sample((4, 6), (6,), (6,)),
+        sample((2, 3, 4), (4,), (4,), eps=0.1),
+        sample((2, 3, 2), (3, 2), (3, 2), axes=2, eps=0.1),
+        sample((2, 3, 4), (4,), None, centered=False),
+        sample((2, 3), None, None, eps=0.1),
+    ),
+)
+def layer_norm(
+    x: Any, weight: Any, bias: Any, /, axes: int = 1, eps: float = 1e-5, centered: bool = True
+) -> Any:
+    """The last axes together with mean 0 and variance 1, times weight, plus bias.
+
+    Args:
+        x: (…, *normalized).
+        weight, bias: (*normalized,), or None for ones and zeros.
+        axes: how many axes are normalised together.
+        eps: added to the (biased) variance.
+        centered: False divides by the root mean square instead.
+
+    >>> layer_norm(np.array([[[1.0, 3.0]]]), None, None, eps=0.0)
+    array([[[-1.,  1.]]])
+    """
+    rows = _as_rows(x, axes)
+    one, zero = (None if v is None else _in_shape(v, rows.shape[1:]) for v in (weight, bias))
+    y, mean, rate = group_norm.forward(rows, one, zero, eps=eps, centered=centered)
+    return _in_shape(y, x.shape), mean, rate
+
+
+@layer_norm.rule
+def _(
+    g: Any, x: Any, weight: Any, mean: Any, rate: Any, axes: int, eps: float, centered: bool
+) -> Any:
+    given, rows = _as_rows(g, axes), _as_rows(x, axes)
+    factors = None if weight is None else _in_shape(weight, rows.shape[1:])
+    if type(g) is np.ndarray:
+        one = _vector(factors, rows, 1)
+        parts = kernels.group_norm_grad(given, rows, one, mean, rate, centered)
+    else:
+        parts = _recorded_gradients(given, rows, factors, 1, eps, centered)
+    shape = x.shape[x.ndim - axes :]
+    return tuple(_in_shape(part, to) for part, to in zip(parts, (x.shape, shape, shape)))
+
+
+def _in_shape(array: Any, shape: tuple[int, ...]) -> Any:
+    return array if array.shape == shape else np.reshape(array, shape)
+
+
+def _as_rows(x: Any, axes: int) -> Any:
+    """The last axes as rows of a matrix."""
+    if x.ndim == 2 and axes == 1:
+        return x
+    length = prod(x.shape[x.ndim - axes :])
+    return np.reshape(x, (x.size // max(length, 1), length))

@@ -22,9 +22,9 @@ def like(value: Any, reference: Any) -> Any:
     """
     if isinstance(value, Tensor):
         return value
-    array = np.asarray(value)
-    if array.dtype.kind in "biuf" and array.dtype != reference.dtype:
-        array = array.astype(reference.dtype)
+    array, dtype = np.asarray(value), reference.dtype
+    if array.dtype is not dtype and array.dtype.kind in "biuf":
+        array = array.astype(dtype, copy=False)
     return array
 
 

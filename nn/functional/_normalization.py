@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ __all__ = [
 _batch_norm = networks.batch_norm.call
 _channel_scale = networks.channel_scale.call
 _group_norm = networks.group_norm.call
+_layer_norm = networks.layer_norm.call
 
 
 def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
@@ -50,11 +50,14 @@ def _update(running: Tensor, new: Any, momentum: float) -> None:
     running.data += (momentum * new).astype(running.dtype)
 
 
-def _alike(x: Tensor, *others: Any) -> list[Any]:
-    """Tensors of one dtype and, but for the first, one axis; None stays."""
-    dtype = np.result_type(x.dtype, *[v.dtype for v in others if v is not None])
-    flat = [None if v is None else as_tensor(v, dtype) for v in others]
-    return [as_tensor(x, dtype), *[v if v is None or v.ndim == 1 else v.reshape(-1) for v in flat]]
+def _alike(shape: tuple[int, ...], x: Tensor, *others: Any) -> list[Any]:
+    """Tensors of one dtype, those but the first of the shape; None stays."""
+    if any(v is not None and v.dtype is not x.dtype for v in others):
+        dtype = np.result_type(x.dtype, *[v.dtype for v in others if v is not None])
+        x = as_tensor(x, dtype)
+        others = tuple([v if v is None else as_tensor(v, dtype) for v in others])
+    tensors = [v if v is None else as_tensor(v) for v in others]
+    return [x, *[v if v is None or v.shape == shape else v.reshape(shape) for v in tensors]]
 
 
 def _values(running: Any) -> Any:
@@ -98,7 +101,7 @@ def batch_norm(
             raise ValueError(
                 f"{name} should contain {x.shape[1]} elements, one per channel, not {value.size}"
             )
-    x, weight, bias = _alike(x, weight, bias)
+    x, weight, bias = _alike(x.shape[1:2], x, weight, bias)
     if not training:
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm in evaluation needs running_mean and running_var")
@@ -142,9 +145,9 @@ def layer_norm(
         input: (…, *normalized_shape).
         weight, bias: of shape ``normalized_shape``.
     """
-    x = as_tensor(input if weight is None else like(input, weight))
-    axes = _last_axes(x, normalized_shape, "layer_norm")
-    return _over_last(x, axes, weight, bias, eps, True)
+    x = _floating(as_tensor(input if weight is None else like(input, weight)))
+    shape = _last_axes(x, normalized_shape, "layer_norm")
+    return _over_last(shape, x, weight, bias, eps, True)
 
 
 def rms_norm(
@@ -158,39 +161,42 @@ def rms_norm(
     Args:
         eps: by default the machine epsilon of the input's dtype.
     """
-    x = as_tensor(input if weight is None else like(input, weight))
-    axes = _last_axes(x, normalized_shape, "rms_norm")
+    x = _floating(as_tensor(input if weight is None else like(input, weight)))
+    shape = _last_axes(x, normalized_shape, "rms_norm")
     if eps is None:
         eps = float(np.finfo(x.dtype).eps)
-    return _over_last(x, axes, weight, None, eps, False)
+    return _over_last(shape, x, weight, None, eps, False)
 
 
 def _over_last(
-    x: Tensor, axes: tuple[int, ...], weight: Any, bias: Any, eps: float, centered: bool
+    shape: tuple[int, ...], x: Tensor, weight: Any, bias: Any, eps: float, centered: bool
 ) -> Tensor:
-    """The last axes normalised together."""
-    length = prod(x.shape[axes[0] :])
-    rows = x if x.ndim == 2 and len(axes) == 1 else x.reshape(x.size // max(length, 1), length)
-    out = _grouped(rows, weight, bias, 1, eps, centered)
-    return out if rows is x else out.reshape(x.shape)
+    """The last axes, of that shape, normalised together."""
+    x, weight, bias = _alike(shape, x, weight, bias)
+    if not x.size:
+        return x * 1
+    return _layer_norm(x, weight, bias, axes=len(shape), eps=eps, centered=centered)
 
 
-def _grouped(
-    x: Tensor, weight: Any, bias: Any, groups: int, eps: float, centered: bool = True
-) -> Tensor:
+def _grouped(x: Tensor, weight: Any, bias: Any, groups: int, eps: float) -> Tensor:
     """Each of the groups of channels of (N, C, …) normalised, times weight, plus bias."""
-    x, weight, bias = _alike(x if x.dtype.kind == "f" else as_tensor(x, float), weight, bias)
-    return _group_norm(x, weight, bias, groups, eps, centered) if x.size else x * 1
+    x, weight, bias = _alike(x.shape[1:2], _floating(x), weight, bias)
+    return _group_norm(x, weight, bias, groups=groups, eps=eps, centered=True) if x.size else x * 1
+
+
+def _floating(x: Tensor) -> Tensor:
+    return x if x.dtype.kind == "f" else as_tensor(x, float)
 
 
 def _last_axes(x: Tensor, normalized_shape: Sequence[int], name: str) -> tuple[int, ...]:
+    """The shape, if the last axes have it."""
     shape = tuple(normalized_shape)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ValueError(
             f"{name}: Given normalized_shape={list(shape)}, expected input with shape "
             f"(…, {', '.join(map(str, shape))}), but got {x.shape}"
         )
-    return tuple(range(-len(shape), 0))
+    return shape
 
 
 def group_norm(

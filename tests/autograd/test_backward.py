@@ -49,6 +49,30 @@ def test_every_use_of_a_tensor_counts() -> None:
     assert x.grad.data.tolist() == [2 * 3 + 3 * 9 + 1]
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.booleans()), max_size=30),
+    st.sampled_from([(), (3,)]),
+)
+def test_graphs_of_any_form(operations: list[tuple[int, int, bool]], shape: tuple[int]) -> None:
+    values = [Tensor(np.full(shape, v), requires_grad=True) for v in (1.25, -0.5)]
+    slopes = [np.array([1.0, 0.0]), np.array([0.0, 1.0])]  # along with them, forwards
+    for first, second, times in operations:
+        i, j = first % len(values), second % len(values)
+        a, b = values[i], values[j]
+        if times:
+            slopes.append(slopes[i] * b.data.flat[0] + slopes[j] * a.data.flat[0])
+            values.append(a * b)
+        else:
+            slopes.append((slopes[i] - slopes[j]) / 2)
+            values.append((a - b) / 2)
+    total = values[-1] + values[len(values) // 2]
+    expected = slopes[-1] + slopes[len(values) // 2]
+    total.sum().backward()
+    for x, slope in zip(values[:2], expected, strict=True):
+        found = np.zeros(shape) if x.grad is None else x.grad.data
+        np.testing.assert_allclose(found, np.full(shape, slope), rtol=1e-9, atol=1e-9)
+
+
 def test_a_diamond_runs_each_rule_once() -> None:
     calls = []
 

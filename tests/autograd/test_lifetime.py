@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import inspect
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd import Node, Tensor, checkpoint, detect_anomaly, func, grad, no_grad, primitive
+import nn.functional as F
+from autograd import Node, Tensor, checkpoint, detect_anomaly, func, grad, no_grad, primitive, relu
 from autograd._graph import topological_order
 
 
@@ -324,6 +327,50 @@ def test_source_is_the_users_line() -> None:
     for node, expected in nodes:
         assert node is not None
         assert node.source == f"{__file__}:{expected}", node
+
+
+def test_source_whoever_called_last() -> None:
+    x = Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    elsewhere: dict[str, Any] = {}
+    exec(
+        compile("def f(x):\n\n    return x.relu(), x.relu(), relu(x)", "elsewhere.py", "exec"),
+        elsewhere,
+    )
+    elsewhere["relu"] = F.relu
+
+    def within(x: Tensor) -> tuple[Tensor, int]:
+        return F.relu(x), line()
+
+    for _ in range(3):  # directly, by way of the library, by way of the library's own functions
+        for out, expected in (
+            (x.relu(), line()),
+            (F.relu(x), line()),
+            within(x),
+            (relu(x), line()),
+            (F.relu6(x), line()),
+            (F.relu(x), line()),
+            within(x),
+        ):
+            assert out.node is not None
+            assert out.node.source == f"{__file__}:{expected}"
+        for out in elsewhere["f"](x):
+            assert out.node.source == "elsewhere.py:3"
+
+
+def test_source_where_no_user_called() -> None:
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    before = F.relu(x)  # from here, which is not where the next call comes from
+    outs: list[Any] = []
+    _thread.start_new_thread(outs.extend, (map(F.relu, [x, x]),))  # all in C
+    end = time.monotonic() + 10
+    while len(outs) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert len(outs) == 2
+    for out in outs:
+        assert "_activation.py" in out.node.source
+    for out, expected in ((F.relu(x), line()), (before, line() - 9)):
+        assert out.node is not None
+        assert out.node.source == f"{__file__}:{expected}"
 
 
 def test_source_over_several_lines_is_a_line_of_the_call() -> None:

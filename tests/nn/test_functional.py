@@ -497,3 +497,17 @@ def test_dropout_keeps_the_share_it_says(p):
         assert abs(both - (1 - p) ** 2) < 8 * spread
     autograd.manual_seed(3)
     assert (kept == (F.dropout(np.ones(count, np.float32), p).data != 0)).all()
+
+
+@pytest.mark.parametrize("normalize", [F.layer_norm, F.rms_norm])
+def test_normalising_last_axes_is_one_operation(normalize):
+    x = Tensor(normal(2, 3, 4, 5), requires_grad=True)
+    weight = Tensor(normal(4, 5, seed=1), requires_grad=True)
+    y = normalize(x, (4, 5), weight)
+    assert [edge for edge in y.node.edges if edge is not None] == [x, weight]
+    flat = normalize(x, (4, 5), Tensor(weight.data.reshape(-1)))  # a weight without its axes
+    np.testing.assert_allclose(flat.data, y.data)
+    double = normalize(Tensor(x.data.astype(np.float32)), (4, 5), weight)
+    assert double.dtype == np.float64
+    assert normalize(np.ones((2, 3), int), (3,)).dtype == np.float64
+    assert normalize(np.ones((0, 3)), (3,)).shape == (0, 3)

@@ -87,10 +87,14 @@ def test_any_layout() -> None:
     np.testing.assert_allclose(kernels.channel_dots(x, x, mean)[1], variance * 4 * 30)
 
 
+# Vectors and short images, too many for a few calls of NumPy to do.
+MANY = [(700, 6), (300, 3, 5)]
+
+
 @pytest.mark.parametrize("centered", [True, False])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    ("shape", "groups"), [(s, n) for s in SHAPES for n in (1, 3) if s[1] % n == 0]
+    ("shape", "groups"), [(s, n) for s in (*SHAPES, *MANY) for n in (1, 3) if s[1] % n == 0]
 )
 def test_group_norm_and_its_gradients(
     shape: tuple[int, ...], groups: int, dtype: Any, centered: bool
