@@ -193,22 +193,37 @@ class Primitive:
         self.call.__code__ = self._code_before_calls
 
     def _first_vjp(self, *args: Any) -> Sequence[Any]:
-        """The first call of :attr:`vjp`: choose its form, not before it is needed."""
-        separate = self._joint is None and not self.variadic
-        chosen = self._written_out() if separate else self._vjp
+        """The first call of :attr:`vjp`: write it, not before it is needed."""
+        written = self.written_vjp()
         if self.vjp == self._first_vjp:  # and nobody has put something in its place
-            self.vjp = chosen
-        return chosen(*args)
+            self.vjp = written
+        return written(*args)
 
-    def _written_out(self) -> Callable[..., Sequence[Any]]:
-        """The vjp of a primitive with a rule for each input, as one function without a loop.
+    def written_vjp(self) -> Callable[..., Sequence[Any]]:
+        """Gradients of the inputs from that of the output, None where none is wanted, by rules."""
+        names: dict[str, Any] = {"missing": self._missing_rule, "filled": self._fill_outputs}
+        lines = [
+            "def vjp(g, saved, node, edges, wanted):",
+            "    if wanted is not None:",
+            "        edges = [edge if edge in wanted else None for edge in edges]",
+        ]
+        if self.n_outputs > 1:
+            lines.append("    g = filled(node, g)")
+        if self._joint is None and not self.variadic:
+            lines += self._each_rule(names)
+        else:
+            lines += self._joint_rule(names)
+        exec("\n".join(lines), names)
+        return names["vjp"]
 
-        For the product of a and b, it returns
+    def _each_rule(self, names: dict[str, Any]) -> list[str]:
+        """Lines that apply a rule for each input; what they name is put into ``names``.
+
+        For the product of a and b they return
 
             (None if edges[0] is None else rule0(g, saved[1]),
              None if edges[1] is None else rule1(g, saved[0]))
         """
-        names: dict[str, Any] = {"missing": self._missing_rule, "filled": self._fill_outputs}
         parts = []
         short = 0
         for position, name in enumerate(self.inputs):
@@ -227,15 +242,34 @@ class Primitive:
             parts.append(f"None if edges[{position}] is None else {value}")
         elementwise = isinstance(self.forward, np.ufunc) and self.forward.signature is None
         self.uniform = self.uniform or (elementwise and short == len(self.inputs))
-        exec(
-            "def vjp(g, saved, node, edges, wanted):\n"
-            "    if wanted is not None:\n"
-            "        edges = [edge if edge in wanted else None for edge in edges]\n"
-            + ("    g = filled(node, g)\n" if self.n_outputs > 1 else "")
-            + f"    return ({', '.join(parts)},)",
-            names,
+        return [f"    return ({', '.join(parts)},)"]
+
+    def _joint_rule(self, names: dict[str, Any]) -> list[str]:
+        """Lines that apply the rule for all inputs at once, likewise."""
+        if self._joint is None:  # a variadic primitive without its rule
+            return [f"    missing({self.inputs[0]!r}, node)"]
+        names.update(rule=self._joint.function, refuse=self._refuse_parts, sequences=(tuple, list))
+        if self.variadic:
+            needs = "tuple([edge is not None for edge in edges])"
+            result = "[part if need else None for part, need in zip(parts, needs)]"
+        else:
+            each = range(len(self.inputs))
+            needs = "".join([f"edges[{i}] is not None, " for i in each]).join("()")
+            result = "".join([f"parts[{i}] if needs[{i}] else None, " for i in each]).join("()")
+        return [
+            "    count = len(edges)",
+            f"    needs = {needs}",
+            f"    parts = rule({', '.join(['g', *self._joint.reads])})",
+            "    if not isinstance(parts, sequences) or len(parts) != count:",
+            "        refuse(parts, count)",
+            f"    return {result}",
+        ]
+
+    def _refuse_parts(self, parts: Any, count: int) -> NoReturn:
+        raise GraphError(
+            f"the rule of {self.name} must return one gradient for each of its {count} inputs, in "
+            f"a tuple, got {described(parts)}"
         )
-        return names["vjp"]
 
     def _missing_rule(self, name: str, node: Node) -> NoReturn:
         raise GraphError(
@@ -313,23 +347,6 @@ class Primitive:
         assert isinstance(saved, Packed)
         return saved.unpack()
 
-    def _vjp(
-        self,
-        gradient: Any,
-        saved: tuple[Any, ...],
-        node: Node,
-        edges: tuple[Any, ...],
-        wanted: set[Any] | None,
-    ) -> Sequence[Any]:
-        """Gradients of the inputs from that of the output; None where none is wanted."""
-        if self.n_outputs > 1:
-            gradient = self._fill_outputs(node, gradient)
-        joint = self._joint
-        if joint is None:  # a variadic primitive without its rule
-            self._missing_rule(self.inputs[0], node)
-        needs = tuple([e is not None and (wanted is None or e in wanted) for e in edges])
-        return joint.for_all(gradient, saved, node, needs)
-
     def _fill_outputs(self, node: Node, gradients: list[Any]) -> list[Any]:
         """Zeros for the outputs that nothing was computed from."""
         assert node.attrs is not None
@@ -393,10 +410,9 @@ class Specialized(NamedTuple):
 class _Rule:
     """A rule's function, and where its parameters come from."""
 
-    __slots__ = ("function", "parameters", "positions", "primitive", "reads")
+    __slots__ = ("function", "parameters", "positions", "reads")
 
     def __init__(self, owner: Primitive, function: Rule, name: str | None) -> None:
-        self.primitive = owner
         self.function = function
         self.parameters = parameters_of(function)[0][1:]
         slots = (*owner.inputs, *owner.outputs, *owner.aux)
@@ -406,8 +422,14 @@ class _Rule:
         for parameter in self.parameters:
             base, _, what = parameter.rpartition("_")
             if parameter in slots:
-                self.reads.append(f"saved[{slots.index(parameter)}]")
-                positions.append(slots.index(parameter))
+                position = slots.index(parameter)
+                positions.append(position)
+                if not owner.variadic:
+                    self.reads.append(f"saved[{position}]")
+                else:  # all inputs are saved, or none
+                    self.reads.append(
+                        f"saved[{position - 1} + count]" if position else "saved[:count]"
+                    )
             elif parameter in owner.attributes:
                 self.reads.append(f"node.attrs[{parameter!r}]")
             elif name is not None and what in ("shape", "ndim", "dtype") and base == name:
@@ -415,7 +437,7 @@ class _Rule:
             elif what in ("shape", "ndim", "dtype") and base == "y" and owner.n_outputs == 1:
                 self.reads.append(_PROPERTY[what].format("node"))
             elif name is None and parameter in ("needs", "shapes"):
-                self.reads.append(parameter)
+                self.reads.append("needs" if parameter == "needs" else "saved[-1]")
             else:
                 raise TypeError(
                     f"rule of {owner.name}: parameter {parameter!r} is neither an input "
@@ -423,35 +445,6 @@ class _Rule:
                     f"{owner.attributes}"
                 )
         self.positions = tuple(positions)
-
-    def for_all(
-        self, gradient: Any, saved: tuple[Any, ...], node: Node, needs: tuple[bool, ...]
-    ) -> Sequence[Any]:
-        """Apply a rule that serves all inputs at once."""
-        args: list[Any] = []
-        owner = self.primitive
-        count = len(needs)
-        shift = count - 1 if owner.variadic else 0
-        for parameter in self.parameters:
-            if parameter == "needs":
-                args.append(needs)
-            elif parameter == "shapes":
-                args.append(saved[-1])
-            elif parameter in owner.attributes:
-                assert node.attrs is not None
-                args.append(node.attrs[parameter])
-            elif owner.variadic and parameter == owner.inputs[0]:
-                args.append(saved[:count])
-            else:
-                slots = (*owner.inputs, *owner.outputs, *owner.aux)
-                args.append(saved[slots.index(parameter) + shift])
-        parts = self.function(gradient, *args)
-        if not isinstance(parts, tuple | list) or len(parts) != count:
-            raise GraphError(
-                f"the rule of {owner.name} must return one gradient for each of its {count} "
-                f"inputs, in a tuple, got {described(parts)}"
-            )
-        return [part if need else None for part, need in zip(parts, needs, strict=True)]
 
 
 # Nodes and leaves have a shape and a dtype.

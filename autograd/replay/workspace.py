@@ -226,11 +226,12 @@ class _Writer:
             saved.append(
                 self.plan.variable("const", tuple([like.shape for like in self.plan.like(i)]))
             )
-        self.names.update({f"n{i}": node, f"q{i}": node.primitive, f"e{i}": node.edges})
+        rule = node.primitive.written_vjp()
+        self.names.update({f"n{i}": node, f"r{i}": rule, f"e{i}": node.edges})
         given = ", ".join(f"{k!r}: {self.plan.variable(*settings[k])}" for k in settings)
         at = f"n{i}.having({{{given}}})"
         return [
-            f"parts = q{i}._vjp(gv{i}, ({', '.join(saved)},), {at}, e{i}, None)",
+            f"parts = r{i}(gv{i}, ({', '.join(saved)},), {at}, e{i}, None)",
             *(f"{target} = parts[{k}]" for k, target in step.targets.items()),
             "del parts",
         ]

@@ -172,6 +172,22 @@ def test_only_what_the_needed_rules_name_is_saved() -> None:
     assert a is b is x.data
 
 
+def test_a_joint_rule_may_ask_for_what_the_output_is() -> None:
+    @primitive()
+    def scaled(a: Any, b: Any, /, factor: float = 2.0) -> Any:
+        return factor * a * b
+
+    @scaled.rule
+    def _(g: Any, a: Any, b: Any, factor: float, y_shape: Any, y_ndim: int) -> Any:
+        assert (y_shape, y_ndim) == ((3,), 1)
+        return factor * g * b, factor * g * a
+
+    a, b = Tensor(np.arange(3.0), requires_grad=True), Tensor(np.ones(3), requires_grad=True)
+    scaled(a, b, factor=3.0).sum().backward()
+    assert a.grad.data.tolist() == [3.0, 3.0, 3.0]
+    assert b.grad.data.tolist() == [0.0, 3.0, 6.0]
+
+
 def test_a_joint_rule_is_told_what_is_needed() -> None:
     asked: list[Any] = []
 
