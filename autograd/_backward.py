@@ -108,7 +108,7 @@ def backpropagate(
                     if edge is following:
                         carried = carried + part
                         continue
-                    held = gradients.get(edge)
+                    held = gradients.get(edge) if waiting else None
                     if held is None:
                         if following is None:
                             following, carried = edge, part
