@@ -254,8 +254,8 @@ class Primitive:
             result = "[part if need else None for part, need in zip(parts, needs)]"
         else:
             each = range(len(self.inputs))
-            needs = "".join([f"edges[{i}] is not None, " for i in each]).join("()")
-            result = "".join([f"parts[{i}] if needs[{i}] else None, " for i in each]).join("()")
+            needs = f"({', '.join([f'edges[{i}] is not None' for i in each])},)"
+            result = f"({', '.join([f'parts[{i}] if needs[{i}] else None' for i in each])},)"
         return [
             "    count = len(edges)",
             f"    needs = {needs}",
