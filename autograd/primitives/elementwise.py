@@ -548,5 +548,29 @@ def _(g: Any, x: Any, least: float, most: float) -> Any:
     return _differentiated(g, slope, x, "hardtanh", least, most)
 
 
+@primitive(
+    batched=True,
+    samples=(
+        sample((2, 3), low=-0.9, high=0.9),
+        sample((4,), low=-3.0, high=-1.1),
+        sample((), low=0.6, high=2.0, delta=0.5),
+    ),
+)
+def huber(x: Any, /, delta: float = 1.0) -> Any:
+    """x²/2 where the size of x is at most delta, delta (|x| - delta/2) elsewhere (Huber 1964).
+
+    >>> huber(np.array([0.5, -3.0]))
+    array([0.125, 2.5  ])
+    """
+    size = np.abs(x)
+    near = np.minimum(size, delta)
+    return near * (size - 0.5 * near)
+
+
+@huber.rule
+def _(g: Any, x: Any, delta: float) -> Any:
+    return g * np.minimum(np.maximum(x, -delta), delta)
+
+
 for _primitive in (relu, sigmoid, softplus):
     attach(_primitive.name, _primitive.call)

@@ -13,6 +13,7 @@ import numpy as np
 
 from autograd import kernels
 from autograd._primitive import Specialized, primitive, sample
+from autograd.primitives.elementwise import sigmoid, softplus
 from autograd.primitives.products import LARGE, product
 from autograd.primitives.reduction import softmax
 
@@ -233,6 +234,33 @@ def _(x: Any, target: Any, scale: Any, reduction: str) -> Specialized | None:
         return differentiate(powers, sums, target, g / count)
 
     return Specialized(forward, {"x": rule}, buffers)
+
+
+@primitive(batched=True, samples=(sample((2, 3), (2, 3)), sample((5,), (5,), low=-6.0, high=6.0)))
+def binary_cross_entropy(x: Any, target: Any, /) -> Any:
+    """Minus the logarithm of what σ(x) gives the true one of two classes, without overflow.
+
+    Args:
+        x: logits.
+        target: of the same shape: 1 for the first class, 0 for the other, or a share.
+
+    Returns:
+        softplus(x) - target x.
+
+    >>> binary_cross_entropy(np.array([0.0, 1000.0]), np.array([1.0, 1.0])).round(4)
+    array([0.6931, 0.    ])
+    """
+    return softplus.forward(x) - x * target
+
+
+@binary_cross_entropy.rule("x")
+def _(g: Any, x: Any, target: Any) -> Any:
+    return g * (sigmoid.call(x) - target)
+
+
+@binary_cross_entropy.rule("target")
+def _(g: Any, x: Any) -> Any:
+    return -g * x
 
 
 # ------------------------------------------------------------------------------ normalised channels

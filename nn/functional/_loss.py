@@ -34,6 +34,8 @@ __all__ = [
 
 _log_softmax = reductions.log_softmax
 _softplus = elementwise.softplus.call
+_huber = elementwise.huber.call
+_binary_cross_entropy = networks.binary_cross_entropy.call
 _cross_entropy = networks.cross_entropy.call
 
 
@@ -156,9 +158,9 @@ def smooth_l1_loss(
     if beta == 0:
         return l1_loss(input, target, size_average, reduce, reduction)
     x, t = both(input, target, "smooth_l1_loss")
-    d = np.abs(x - t)
-    near = np.minimum(d, beta)  # a half of near² / β, and the rest of d
-    loss = near * (d - 0.5 * near) / beta
+    loss = _huber(x - t, delta=beta)
+    if beta != 1:
+        loss = loss / beta
     return reduced(loss, reduction_of(size_average, reduce, reduction))
 
 
@@ -173,9 +175,7 @@ def huber_loss(
     if delta <= 0:
         raise ValueError("huber_loss does not support non-positive values for delta")
     x, t = both(input, target, "huber_loss")
-    d = np.abs(x - t)
-    near = np.minimum(d, delta)
-    loss = near * (d - 0.5 * near)
+    loss = _huber(x - t, delta=delta)
     if weight is not None:
         w = as_tensor(like(weight, x))
         loss = loss * w
@@ -402,7 +402,7 @@ def binary_cross_entropy_with_logits(
     if x.shape != t.shape:
         raise ValueError(f"Target size ({t.shape}) must be the same as input size ({x.shape})")
     if pos_weight is None:
-        loss = _softplus(x) - x * t
+        loss = _binary_cross_entropy(x, t)
     else:
         factor = (as_tensor(like(pos_weight, x)) - 1) * t + 1
         loss = (1 - t) * x + factor * _softplus(-x)
