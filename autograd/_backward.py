@@ -100,7 +100,9 @@ def backpropagate(
                     continue
                 kind = type(edge)
                 if kind is Node or kind is Output:
-                    if uniform:  # the part is of the node's shape and dtype
+                    # Python finds attributes faster where a line meets one kind of object: a node
+                    # here, a part there. (A uniform one is of the node's shape and dtype.)
+                    if uniform:
                         if edge.shape != node.shape or edge.dtype is not node.dtype:
                             part = _conform(part, edge, node, batched)
                     elif edge.shape != part.shape or edge.dtype is not part.dtype:

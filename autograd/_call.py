@@ -220,7 +220,13 @@ else:
     a{i} = x{i} if type(x{i}) not in _NESTED else _asarray(x{i})
 """
 # Where the last input is no tensor, none of them might be.
-_PLAIN = """if not ({are_tensors}): return forward({inputs}{settings}){first}"""
+_PLAIN = """\
+if not ({are_tensors}):
+    try:
+        return forward({inputs}{settings}){first}
+    except TypeError as error:
+        raise (unknown_argument(primitive, {names}) or error)
+"""
 _COMPUTE = """\
 {check}
 {results} = forward({arrays}{settings})
@@ -257,7 +263,7 @@ def _code_of_call(
     """Of calls of a kind: without loops, and without questions that can be settled here."""
 
     def each(text: str, last: str = "") -> str:
-        plain = [""] * (n_inputs - 1) + [last]
+        plain = [""] * (n_inputs - 1) + [last.replace("\n", "\n    ")]
         return "".join([text.format(i=i, plain=plain[i]) for i in range(n_inputs)])
 
     def row(letter: str, count: int) -> str:
@@ -278,6 +284,7 @@ def _code_of_call(
         inputs=inputs,
         settings=settings,
         first="[0]" if n_aux else "",
+        names="settings" if has_settings else "()",
     )
     check = f"primitive._precondition({arrays}{settings})" if has_check else ""
     compute = _COMPUTE.format(check=check, results=results, arrays=arrays, settings=settings)
@@ -388,9 +395,8 @@ def _sorted_out(
     for name in primitive.inputs[len(inputs) :]:
         if name in named:
             inputs = (*inputs, named.pop(name))
-    unknown = named.keys() - set(settings)
-    if unknown:
-        raise TypeError(unknown_argument(primitive, unknown))
+    if (refused := unknown_argument(primitive, named)) is not None:
+        raise refused
     if len(inputs) < count:
         missing = ", ".join(primitive.inputs[len(inputs) :])
         raise TypeError(f"{primitive.name} misses its input {missing}")

@@ -75,7 +75,8 @@ class Primitive:
         samples: sample inputs, from which checks and documentation are generated.
         batched: whether the rule also accepts a gradient with one more leading axis.
         is_view: whether the output may share the input's memory.
-        uniform: whether the rules' gradients are known to be of the output's shape and dtype.
+        uniform: whether the rules' gradients are known to be of the output's shape and dtype; found
+            out of ufuncs, and to be said of others after their rules.
     """
 
     def __init__(
@@ -321,9 +322,8 @@ class Primitive:
         """The error to raise where the forward raised ``error``: which operation, on what."""
         if getattr(error, "_explained", False):
             return error
-        unknown = set(settings or ()) - set(self.attributes)
-        if unknown:
-            return TypeError(unknown_argument(self, unknown))
+        if (refused := unknown_argument(self, settings or ())) is not None:
+            return refused
         shapes = ", ".join(described(arg) for arg in args)
         message = f"{self.name}({shapes}){current_place()}: {error}"
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,8 +67,12 @@ def described(arg: Any) -> str:
 ARGUMENT_HABITS = {"dim": "axis", "keepdim": "keepdims", "dims": "axes", "input": "x"}
 
 
-def unknown_argument(primitive: Primitive, unknown: set[str]) -> str:
-    name = sorted(unknown)[0]
+def unknown_argument(primitive: Primitive, settings: Iterable[str]) -> TypeError | None:
+    """The error for settings of which the primitive has not all; None if it has."""
+    unknown = set(settings).difference(primitive.attributes)
+    if not unknown:
+        return None
+    name = min(unknown)
     hint = f"; NumPy's name is {ARGUMENT_HABITS[name]}=" if name in ARGUMENT_HABITS else ""
     known = ", ".join((*primitive.inputs, *primitive.attributes))
-    return f"{primitive.name} has no argument {name!r}{hint} (it has: {known})"
+    return TypeError(f"{primitive.name} has no argument {name!r}{hint} (it has: {known})")

@@ -337,7 +337,7 @@ def _few_rows(
     count, length = rows.shape
     dtype = rows.dtype
     if centered:
-        mean = rows.dot(_shares(length, dtype))[:, np.newaxis]
+        mean = rows.dot(_averaging(length, dtype))[:, np.newaxis]
         apart = normal = np.subtract(rows, mean)
     else:
         mean = np.zeros((count, 1), dtype)
@@ -354,7 +354,7 @@ def _few_rows_grad(
     g: Array, rows: Array, weight: Array, mean: Array, rate: Array, centered: bool
 ) -> tuple[Array, Array, Array]:
     """`group_norm_grad` of few vectors in one group, with a sum for each element of theirs."""
-    each, shares = ones(len(rows), rows.dtype), _shares(rows.shape[1], rows.dtype)
+    each, shares = ones(len(rows), rows.dtype), _averaging(rows.shape[1], rows.dtype)
     normal = np.subtract(rows, mean)
     np.multiply(normal, rate, normal)
     gx = np.multiply(g, normal)
@@ -369,7 +369,7 @@ def _few_rows_grad(
 
 
 @lru_cache(maxsize=64)
-def _shares(length: int, dtype: Any) -> Array:
+def _averaging(length: int, dtype: Any) -> Array:
     """So many equal numbers whose sum is 1, not to be written to: a product with them is a mean."""
     result = np.full(length, 1 / length, dtype)
     result.flags.writeable = False

@@ -48,6 +48,20 @@ def test_has_samples(made: Primitive) -> None:
     assert made.samples, f"{made.name} has no sample inputs"
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("made", "drawn"), CASES)
+def test_what_is_called_uniform_is(made: Primitive, drawn: Sample, dtype: Any) -> None:
+    args, which = tensors(made, drawn, dtype)
+    if made.variadic or made.n_outputs > 1 or not which:
+        return
+    node = call(made, args, drawn).node
+    g = np.ones(node.shape, node.dtype)
+    parts = made.vjp(g, node.saved, node, node.edges, None)
+    if made.uniform:  # which the first call has found out
+        found = {(np.shape(part), part.dtype) for part in parts if part is not None}
+        assert found == {(node.shape, node.dtype)}
+
+
 @pytest.mark.parametrize(("made", "drawn"), CASES)
 def test_value_is_the_forwards(made: Primitive, drawn: Sample) -> None:
     args, which = tensors(made, drawn)

@@ -121,6 +121,8 @@ def test_unknown_and_missing_arguments() -> None:
     loss = huber()
     with pytest.raises(TypeError, match=r"huber has no argument 'dim'.*axis=.*it has: x, delta"):
         loss(leaf(1.0), dim=1)
+    with pytest.raises(TypeError, match=r"huber has no argument 'dim'.*axis=.*it has: x, delta"):
+        loss(np.ones(2), dim=1)
     with pytest.raises(TypeError, match="huber misses its input x"):
         loss()
     with pytest.raises(TypeError, match="takes 2 arguments, got 3"):

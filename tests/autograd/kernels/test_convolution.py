@@ -157,11 +157,23 @@ def test_bias_takes_part_in_the_dtype() -> None:
     np.testing.assert_array_equal(y, [[[2 + 1e-12] * 2]])
 
 
-@given(geometries(), st.integers(1, 40), st.integers(1, 3), st.sampled_from([0.0, 1.2, 9.0]))
+# Distances of rows that are multiples of so many bytes are avoided: all, or hardly any here.
+ALIASED = st.sampled_from([1, 1 << 11])
+
+
+@given(
+    geometries(), st.integers(1, 40), st.integers(1, 3), st.sampled_from([0.0, 1.2, 9.0]), ALIASED
+)
 @pytest.mark.parametrize("bands", [True, False], ids=["bands", "flat"])
 @pytest.mark.parametrize("few", [True, False], ids=["filters shared out", "outputs shared out"])
 def test_however_the_work_is_cut_up(
-    few: bool, bands: bool, geometry: Geometry, columns: int, threads: int, waste: float
+    few: bool,
+    bands: bool,
+    geometry: Geometry,
+    columns: int,
+    threads: int,
+    waste: float,
+    aliased: int,
 ) -> None:
     """Small arrays fit in one piece of columns, and are not worth a thread; here they are cut."""
     arrays = geometry.arrays()
@@ -171,6 +183,7 @@ def test_however_the_work_is_cut_up(
         patch.setattr(kernels, "few_outputs", lambda *_: few)
         patch.setattr(_rows, "_COLUMN_BYTES", 1)
         patch.setattr(_rows, "_MIN_COLUMNS", columns)
+        patch.setattr(_rows, "_ALIASED", aliased)
         patch.setattr(kernels, "_MIN_POINTWISE", 4)
         patch.setattr(_rows, "_WASTE", waste)
         patch.setattr(_rows, "_MIN_INNERMOST", 2)
@@ -205,9 +218,9 @@ def tilings(draw: st.DrawFn) -> Geometry:
     return Geometry(images, groups, channels, filters, spatial, kernel, stride, padding, dilation)
 
 
-@given(tilings(), st.integers(1, 3), st.sampled_from([1, 300, 1 << 20]), st.booleans())
+@given(tilings(), st.integers(1, 3), st.sampled_from([1, 300, 1 << 20]), st.booleans(), ALIASED)
 def test_windows_that_do_not_overlap(
-    geometry: Geometry, threads: int, columns: int, finite: bool
+    geometry: Geometry, threads: int, columns: int, finite: bool, aliased: int
 ) -> None:
     x, w, g = geometry.arrays()
     bias = np.arange(float(len(w)))
@@ -224,6 +237,7 @@ def test_windows_that_do_not_overlap(
         patch.setattr(SETTINGS, "may_compile", False)
         patch.setattr(SETTINGS, "threads", threads)
         patch.setattr(_shares, "_SHARED", 0)
+        patch.setattr(_rows, "_ALIASED", aliased)
         patch.setattr(_tiles, "_COLUMN_BYTES", columns)
         patch.setattr(_tiles, "_MIN_WINDOWS", 1)
         patch.setattr(_tiles, "serves", serves)

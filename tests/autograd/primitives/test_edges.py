@@ -150,6 +150,20 @@ def test_float16_and_long_double_stay() -> None:
         assert x.grad.dtype == dtype
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("size", [5, 100, 5000], ids=["tiny", "small", "large"])
+def test_relu_of_any_size(size: int, dtype: Any) -> None:
+    values = np.linspace(-1, 1, size, dtype=dtype)  # with a zero in the middle, or not
+    values[-1] = np.nan
+    x = Tensor(values, requires_grad=True)
+    y = x.relu()
+    y.backward(np.full(size, 3, dtype))
+    np.testing.assert_array_equal(y.data, np.where(values < 0, 0, values))
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.data, np.where(values > 0, 3, 0))
+    assert y.dtype == x.grad.dtype == dtype
+
+
 @pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8, np.int8])
 @pytest.mark.parametrize("form", [(40,), (4, 10)], ids=["vector", "matrix"])
 @pytest.mark.parametrize("rows", [30, 100], ids=["met often", "met seldom"])
