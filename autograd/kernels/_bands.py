@@ -129,8 +129,8 @@ def layout(
         itemsize: bytes of a number.
         threads: how many shall have a piece.
     """
-    if dilation[0] > 1 or not bands_pay(images, weight, out):
-        return None
+    if dilation[0] > 1 or weight[3] < 2 * stride[0] or not bands_pay(images, weight, out):
+        return None  # with a large stride, bands share few of their rows
     groups, filters, channels, *kernel = weight
     first, *others = axes_of(spatial, out, kernel, stride, before, dilation)
     if prefers_innermost(others, images):

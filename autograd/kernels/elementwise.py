@@ -86,11 +86,10 @@ def relu(x: Array) -> Array:
 @compilable(least=1 << 15)
 def relu_grad(g: Array, y: Array) -> Array:
     """g where y, the output of `relu`, is positive, else g times 0."""
-    if g.size <= _BLOCK:
-        return g * (y > 0)
 
     def work(g: Array, y: Array, out: Array) -> None:
-        np.multiply(g, y > 0, out=out)
+        out[...] = y > 0  # as numbers, which takes less time than to multiply with truth values
+        np.multiply(g, out, out=out)
 
     return _in_blocks(work, g, y)
 
@@ -119,8 +118,9 @@ def leaky_relu_grad(g: Array, x: Array, slope: float) -> Array:
     slopes = np.array([slope, 1], g.dtype)
 
     def work(g: Array, x: Array, out: Array) -> None:
-        if 0 <= slope <= 1:  # the larger of the two factors
-            np.maximum(x > 0, slopes[0], out=out)
+        if 0 <= slope <= 1:  # the larger of the two factors, which two arrays are faster for
+            out[...] = x > 0
+            np.maximum(out, np.full(out.shape, slope, out.dtype), out=out)
             np.multiply(g, out, out=out)
         else:
             np.multiply(g, np.where(x > 0, slopes[1], slopes[0]), out=out)

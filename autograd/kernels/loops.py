@@ -175,16 +175,23 @@ def _lines(
     holds: dict[int, int] = {}  # from a value to its scratch array
     lines = []
     for i, op in enumerate(needed):
-        operands = []
+        operands, truths = [], []
         for k, (operand, kind) in enumerate(zip(op.operands, op.kinds, strict=True)):
             index = getattr(operand, "index", None)
             if index is None:
                 names[f"c{i}_{k}"] = np.asarray(operand, kind)
+            elif operand.dtype != kind and operand.dtype == bool:
+                truths.append(k)
             operands.append(f"c{i}_{k}" if index is None else variable[index])
-            # The result may overwrite what is not read again.
-            if last.get(index) == i and index in holds:
-                idle.append(holds.pop(index))
         names[f"u{i}"], result = op.ufunc, op.result
+        # The result may overwrite what is not read again, ...
+        done = {getattr(o, "index", None) for o in op.operands}
+        released = [holds.pop(index) for index in done if last.get(index) == i and index in holds]
+        # ... but truth values are turned into numbers there first, which takes NumPy less time than
+        # to do so in passing.
+        turned = len(truths) == 1 and op.kinds[truths[0]] == result.dtype and result.shape == shape
+        if not turned:
+            idle += released
         if result.index not in variable:
             if result.shape != shape:
                 variable[result.index] = f"v{i}"
@@ -196,7 +203,12 @@ def _lines(
             else:
                 idle.remove(place)
             holds[result.index], variable[result.index] = place, f"t{place}"
+        target = variable[result.index]
+        if turned:
+            idle += released
+            lines.append(f"{target}[...] = {operands[truths[0]]}")
+            operands[truths[0]] = target
         # NumPy takes outputs by position in less time, but not from maximum and minimum.
         out = "out=" if op.ufunc in (np.maximum, np.minimum) else ""
-        lines.append(f"u{i}({', '.join(operands)}, {out}{variable[result.index]})")
+        lines.append(f"u{i}({', '.join(operands)}, {out}{target})")
     return lines, kinds, names

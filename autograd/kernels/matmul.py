@@ -13,7 +13,7 @@ from autograd.kernels._windows import Array
 __all__ = ["matmul"]
 
 # From this many multiplications on, a second thread is worth the trouble of waking it.
-_SHARED = 1 << 21
+_SHARED = 1 << 24
 
 
 @compilable(least=1 << 12)

@@ -312,9 +312,15 @@ def relu(x: Any, /) -> Any:
 
 @relu.rule
 def _(g: Any, y: Any) -> Any:
-    if type(g) is _ndarray:
-        return g * (y > _zero(y.dtype, 0)) if g.size <= SMALL else kernels.relu_grad(g, y)
-    return g * (plain(y) > 0)
+    if type(g) is not _ndarray:
+        return g * (plain(y) > 0)
+    if g.size > SMALL:
+        return kernels.relu_grad(g, y)
+    positive = y > _zero(y.dtype, 0)
+    if g.size <= _TINY or g.shape != y.shape:
+        return g * positive
+    gx = positive.astype(g.dtype)
+    return np.multiply(g, gx, gx)
 
 
 relu.uniform = True
