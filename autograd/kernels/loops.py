@@ -66,12 +66,12 @@ class Loop:
         self.made = list(made.values())
         self.buffers = [np.empty(o.shape, o.dtype) for o in self.made]
         self._formula, self._shape = formula, shape
-        lines, kinds, names = _lines(formula, self.made, shape)
+        lines, kinds, repeated, names = _lines(formula, self.made, shape)
         places = [f"{'x' if o.index in given else 'o'}{o.index}" for o in outputs]
         body = "\n    ".join(lines or ["pass"])
         arrays = [f"x{x.index}" for x in inputs]
         written = [f"o{o.index}" for o in self.made]
-        scratch = [f"t{i}" for i in range(len(kinds))]
+        scratch = [f"t{i}" for i in range(len(kinds))] + [f"r{i}" for i in range(len(repeated))]
         sums = sums or (None,) * len(outputs)
         self._results = list(zip(outputs, sums, strict=True))
         for k, into in enumerate(sums):
@@ -81,7 +81,9 @@ class Loop:
         result = f"[{', '.join(places)}]"
         if prod(shape) <= _BLOCK:
             names.update(zip(written, self.buffers, strict=True))
-            names.update((t, np.empty(shape, kind)) for t, kind in zip(scratch, kinds, strict=True))
+            room = [np.empty(shape, kind) for kind in kinds]
+            room += [np.full(shape, number) for number in repeated]
+            names.update(zip(scratch, room, strict=True))
             source = f"def call({', '.join(arrays)}):\n    {body}\n    return {result}"
         else:
             names["blocks"], names["compiled"] = self._in_blocks, self._in_one
@@ -96,7 +98,7 @@ class Loop:
         exec(source, names)
         self.call: Callable[..., list[Any]] = names["call"]
         self._work: Callable[..., None] | None = names.get("work")
-        self._kinds = kinds
+        self._kinds, self._repeated = kinds, repeated
         self._compiled: Callable[..., list[Any]] | None = None
         self._stored: list[int] = []  # the buffers that it fills
         self._calls = 0
@@ -140,6 +142,7 @@ class Loop:
         def blocks(piece: int) -> None:
             first, last = (length * i // threads for i in (piece, piece + 1))
             scratch = [np.empty((step, *rest), kind) for kind in self._kinds]
+            scratch += [np.full((step, *rest), number) for number in self._repeated]
             for start in range(first, last, step):
                 stop = min(start + step, last)
                 parts = [a[start:stop] if cut else a for a, cut in zip(every, along, strict=True)]
@@ -160,10 +163,12 @@ def _summed(array: Any, shape: tuple[int, ...]) -> Any:
 
 def _lines(
     formula: Formula, outputs: Sequence[Symbol], shape: tuple[int, ...]
-) -> tuple[list[str], list[np.dtype[Any]], dict[str, Any]]:
-    """A formula as calls of ufuncs: the lines, the dtypes of scratch arrays, and other names.
+) -> tuple[list[str], list[np.dtype[Any]], list[Array], dict[str, Any]]:
+    """A formula as calls of ufuncs, and what it names besides its inputs and outputs.
 
-    In the lines, inputs are x0, x1 …, outputs o0, o1 … by their index, scratch arrays t0, t1 ….
+    In the lines, inputs are x0, x1 …, outputs o0, o1 … by their index, and of the size of a block
+    scratch arrays t0, t1 …, whose dtypes are returned, and arrays r0, r1 … of one number each,
+    which are returned too; at last other names.
     """
     needed = formula.needed(outputs)
     names: dict[str, Any] = {}
@@ -171,6 +176,7 @@ def _lines(
     variable.update((o.index, f"o{o.index}") for o in outputs)
     last = {getattr(o, "index", None): i for i, op in enumerate(needed) for o in op.operands}
     kinds: list[np.dtype[Any]] = []  # of the scratch arrays
+    repeated: list[Array] = []
     idle: list[int] = []  # those that hold nothing any more
     holds: dict[int, int] = {}  # from a value to its scratch array
     lines = []
@@ -178,6 +184,11 @@ def _lines(
         operands, truths = [], []
         for k, (operand, kind) in enumerate(zip(op.operands, op.kinds, strict=True)):
             index = getattr(operand, "index", None)
+            if index is None and op.ufunc in (np.maximum, np.minimum):
+                # With a number these take several times as long as with an array.
+                operands.append(f"r{len(repeated)}")
+                repeated.append(np.asarray(operand, kind))
+                continue
             if index is None:
                 names[f"c{i}_{k}"] = np.asarray(operand, kind)
             elif operand.dtype != kind and operand.dtype == bool:
@@ -211,4 +222,4 @@ def _lines(
         # NumPy takes outputs by position in less time, but not from maximum and minimum.
         out = "out=" if op.ufunc in (np.maximum, np.minimum) else ""
         lines.append(f"u{i}({', '.join(operands)}, {out}{target})")
-    return lines, kinds, names
+    return lines, kinds, repeated, names

@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+# By these names Python finds NumPy's functions in less time, which counts where there is little.
+from numpy import add, copyto, divide, empty, exp, maximum, multiply, subtract
+from numpy import log as ln
+
 from autograd.kernels._threads import in_threads, thread_count
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array
@@ -25,6 +29,8 @@ __all__ = [
 # Up to so many classes, arrays are worked on with the samples along the last axis: NumPy's loops
 # run along it, and loops over a handful of classes would be all overhead.
 _NARROW = 64
+# A product with ones is the faster sum of so few numbers.
+_FEW = 1 << 10
 # From this many logits on, the compiled kernels are faster.
 _COMPILED = 1 << 10
 # From this many logits on, a second thread is worth the trouble of waking it.
@@ -68,11 +74,11 @@ def cross_entropy(x: Array, target: Array) -> tuple[Array, Array, Array]:
     array([0.6931, 0.    ])
     """
     count, classes = x.shape
-    losses, sums = np.empty(count, x.dtype), np.empty(count, x.dtype)
+    losses, sums = empty(count, x.dtype), empty(count, x.dtype)
     if classes <= _NARROW:
-        powers, work = np.empty((classes, count), x.dtype).T, _columns
+        powers, work = empty((classes, count), x.dtype).T, _columns
     else:
-        powers, work = np.empty(x.shape, x.dtype), _rows
+        powers, work = empty(x.shape, x.dtype), _rows
     if x.size <= _BLOCK:
         work(x, target, powers, sums, losses)
     else:
@@ -99,27 +105,35 @@ def _share(work: Any, x: Array) -> None:
 
 def _columns(x: Array, target: Array, powers: Array, sums: Array, losses: Array) -> None:
     z = powers.T
-    np.copyto(z, x.T)
-    np.subtract(z, _finite(np.maximum.reduce(z, 0)), z)
+    copyto(z, x.T)
+    subtract(z, _peaks(z), z)
     true = z[target, _starts(len(x))]
-    np.exp(z, z)
+    exp(z, z)
     ones(len(z), z.dtype).dot(z, out=sums)
-    np.log(sums, losses)
-    np.subtract(losses, true, losses)
+    ln(sums, losses)
+    subtract(losses, true, losses)
 
 
 def _rows(x: Array, target: Array, powers: Array, sums: Array, losses: Array) -> None:
-    np.subtract(x, _finite(np.maximum.reduce(x, 1))[:, np.newaxis], out=powers)
+    subtract(x, _finite(maximum.reduce(x, 1))[:, np.newaxis], out=powers)
     true = powers[_starts(len(x)), target]
-    np.exp(powers, out=powers)
-    np.add.reduce(powers, 1, out=sums)
-    np.log(sums, out=losses)
-    np.subtract(losses, true, out=losses)
+    exp(powers, out=powers)
+    add.reduce(powers, 1, out=sums)
+    ln(sums, out=losses)
+    subtract(losses, true, out=losses)
+
+
+def _peaks(z: Array, out: Array | None = None) -> Array:
+    """By which columns are shifted; ``out`` is where the maxima may go."""
+    if len(z) == 2:  # which takes half the time of a reduction
+        return _finite(maximum(z[0], z[1], out=out))
+    return _finite(maximum.reduce(z, 0, None, out))
 
 
 def _finite(peak: Array) -> Array:
     """The maxima by which rows are shifted; 0 where one is infinite, which cannot be subtracted."""
-    if not isfinite(peak.dot(peak)):  # in one call; or else too large for that
+    few = len(peak) <= _FEW
+    if not isfinite(ones(len(peak), peak.dtype).dot(peak) if few else add.reduce(peak)):
         peak = np.where(np.isfinite(peak), peak, 0).astype(peak.dtype)
     return peak
 
@@ -141,41 +155,53 @@ def cross_entropy_grad(powers: Array, sums: Array, target: Array, g: Any) -> Arr
         if powers.size <= _BLOCK:
             gx = powers * factor[:, np.newaxis]
         else:
-            gx = np.empty(powers.shape, powers.dtype)
+            gx = empty(powers.shape, powers.dtype)
 
             def scale(part: slice) -> None:
-                np.multiply(powers[part], factor[part, np.newaxis], out=gx[part])
+                multiply(powers[part], factor[part, np.newaxis], out=gx[part])
 
             _share(scale, powers)
         _at_true(gx, target, g)
         return gx
-    gx = np.empty(powers.shape, powers.dtype)
-    np.multiply(powers.T, factor, gx.T)
+    gx = empty(powers.shape, powers.dtype)
+    multiply(powers.T, factor, gx.T)
     _at_true(gx, target, g)
     return gx
 
 
 def small_cross_entropy(
     count: int, classes: int, dtype: Any
-) -> tuple[Callable[..., tuple[Array, Array, Array]], Callable[..., Array], list[Array]] | None:
+) -> tuple[Callable[..., tuple[Array, Array, Array]], Callable[[Any], Array], list[Array]] | None:
     """`cross_entropy` and `cross_entropy_grad` for so few logits, and buffers they use each time.
 
-    None where there are too many for that to be worth while.
+    The gradient is that of the logits and targets of the latest call, which must be classes and
+    of an integer type that fits into `intp`. None where there are too many logits for that to be
+    worth while.
     """
     if classes > _NARROW or count * classes >= _COMPILED:
         return None
-    powers = np.empty((classes, count), dtype).T
-    sums, losses, factor = (np.empty(count, dtype) for _ in range(3))
-    gx = np.empty((count, classes), dtype)
+    z, gz = (empty((classes, count), dtype) for _ in range(2))
+    peak, sums, losses, factor, true = (empty(count, dtype) for _ in range(5))
+    flat, flat_gz, powers, gx = z.reshape(-1), gz.reshape(-1), z.T, gz.T
+    sample, stride, at = np.arange(count), np.array(count), empty(count, np.intp)
+    each = ones(classes, dtype)
 
     def compute(x: Array, target: Array) -> tuple[Array, Array, Array]:
-        _columns(x, target, powers, sums, losses)
+        copyto(z, x.T)
+        subtract(z, _peaks(z, peak), z)
+        multiply(target, stride, at)
+        add(at, sample, at)
+        flat.take(at, 0, true, "clip")  # another mode would make a copy
+        exp(z, z)
+        each.dot(z, sums)
+        ln(sums, losses)
+        subtract(losses, true, losses)
         return losses, powers, sums
 
-    def differentiate(powers: Array, sums: Array, target: Array, g: Any) -> Array:
-        np.divide(g, sums, factor)
-        np.multiply(powers.T, factor, gx.T)
-        _at_true(gx, target, g)
+    def differentiate(g: Any) -> Array:
+        divide(g, sums, factor)
+        multiply(z, factor, gz)
+        flat_gz[at] -= g
         return gx
 
     return compute, differentiate, [losses, powers, sums, gx]
@@ -185,7 +211,7 @@ def _at_true(gx: Array, target: Array, g: Any) -> None:
     """Subtract g at the true classes; with one index, which takes NumPy half the time of two."""
     count, classes = gx.shape
     flat = gx.reshape(-1)
-    flat[np.add(_starts(count, classes), target, dtype=np.intp, casting="unsafe")] -= g
+    flat[add(_starts(count, classes), target, dtype=np.intp, casting="unsafe")] -= g
 
 
 @compilable(least=_COMPILED, few=0)
@@ -198,28 +224,28 @@ def softmax(x: Array, log: bool = False) -> Array:
     >>> softmax(np.array([[0.0, 0.0, -1000.0]]))
     array([[0.5, 0.5, 0. ]])
     """
-    y = np.empty(x.shape, x.dtype)
+    y = empty(x.shape, x.dtype)
     rows, results = (v.reshape(-1, x.shape[-1]) for v in (x, y))
     if x.shape[-1] <= _NARROW and 0 < x.size <= _BLOCK:
         z = rows.T.copy()
-        np.subtract(z, _finite(np.maximum.reduce(z, 0)), z)
-        powers = np.exp(z, None if log else z)
+        subtract(z, _peaks(z), z)
+        powers = exp(z, None if log else z)
         sums = ones(len(z), z.dtype).dot(powers)
         if log:
-            np.subtract(z, np.log(sums, sums), results.T)
+            subtract(z, ln(sums, sums), results.T)
         else:
-            np.divide(z, sums, results.T)
+            divide(z, sums, results.T)
         return y
 
     def along(part: slice) -> None:
         given, out = rows[part], results[part]
-        np.subtract(given, _finite(np.maximum.reduce(given, 1))[:, np.newaxis], out=out)
-        powers = np.exp(out, out=None if log else out)
-        sums = np.add.reduce(powers, 1, keepdims=True)
+        subtract(given, _finite(maximum.reduce(given, 1))[:, np.newaxis], out=out)
+        powers = exp(out, out=None if log else out)
+        sums = add.reduce(powers, 1, keepdims=True)
         if log:
-            np.subtract(out, np.log(sums), out=out)
+            subtract(out, ln(sums), out=out)
         else:
-            np.divide(out, sums, out=out)
+            divide(out, sums, out=out)
 
     if x.size:
         _share(along, rows)
@@ -234,18 +260,18 @@ def softmax_grad(g: Array, y: Array, log: bool = False) -> Array:
         g: the gradient of y, (…, C).
         y: what `softmax` returned.
     """
-    gx = np.empty(g.shape, g.dtype)
+    gx = empty(g.shape, g.dtype)
     slopes, values, results = (v.reshape(-1, g.shape[-1]) for v in (g, y, gx))
 
     def along(part: slice) -> None:
         given, out = slopes[part], results[part]
         if log:
-            np.exp(values[part], out=out)
-            np.multiply(out, np.add.reduce(given, 1, keepdims=True), out=out)
-            np.subtract(given, out, out=out)
+            exp(values[part], out=out)
+            multiply(out, add.reduce(given, 1, keepdims=True), out=out)
+            subtract(given, out, out=out)
         else:
-            np.subtract(given, np.vecdot(given, values[part])[:, np.newaxis], out=out)
-            np.multiply(out, values[part], out=out)
+            subtract(given, np.vecdot(given, values[part])[:, np.newaxis], out=out)
+            multiply(out, values[part], out=out)
 
     if g.size:
         _share(along, slopes)

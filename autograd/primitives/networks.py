@@ -18,6 +18,7 @@ from autograd.primitives.products import LARGE, product
 from autograd.primitives.reduction import softmax
 
 _ndarray, _ones = np.ndarray, kernels.ones
+_add = np.add  # found in less time so
 
 # ------------------------------------------------------------------------------------------ linear
 
@@ -51,7 +52,7 @@ def linear(x: Any, weight: Any, bias: Any, /) -> Any:
         turned, count = weight.T, len(weight)
         y = x.dot(turned) if x.size * count <= LARGE else product(x, turned)
         if type(bias) is _ndarray and bias.dtype is y.dtype and bias.shape == (count,):
-            return np.add(y, bias, y)
+            return _add(y, bias, y)
     elif weight.ndim == 2 and x.ndim > 2:
         rows = product(x.reshape(prod(x.shape[:-1]), x.shape[-1]), weight.T)
         y = rows.reshape(*x.shape[:-1], weight.shape[0])
@@ -124,7 +125,7 @@ def _(x: Any, weight: Any, bias: Any) -> Specialized | None:
 
     def forward(x: Any, weight: Any, bias: Any) -> Any:
         rows[...] = bias  # which, and a sum of like arrays, takes less time than one with a row
-        return np.add(x.dot(weight.T, y), rows, y)
+        return _add(x.dot(weight.T, y), rows, y)
 
     return Specialized(
         forward,
@@ -210,7 +211,7 @@ def _(
         g = _divided(g, target, scale)
     if scale is not None:
         g = (g if y_ndim else g[..., None]) * scale.astype(g.dtype)
-    if type(x) is np.ndarray and (g.ndim == y_ndim or (g.ndim == 1 and scale is not None)):
+    if type(x) is _ndarray and (g.ndim == y_ndim or (g.ndim == 1 and scale is not None)):
         return kernels.cross_entropy_grad(powers, sums, target, g)
     share = powers / sums[:, None] if type(x) is np.ndarray else softmax.call(x, -1)
     hit = np.equal(target[:, None], np.arange(x.shape[1]))
@@ -219,8 +220,10 @@ def _(
 
 @cross_entropy.specialize
 def _(x: Any, target: Any, scale: Any, reduction: str) -> Specialized | None:
+    if scale is not None or reduction != "mean" or not np.can_cast(target.dtype, np.intp):
+        return None
     kernel = kernels.small_cross_entropy(x.shape[0], x.shape[1], x.dtype)
-    if kernel is None or scale is not None or reduction != "mean":
+    if kernel is None:
         return None
     compute, differentiate, buffers = kernel
     count = x.shape[0]
@@ -230,8 +233,8 @@ def _(x: Any, target: Any, scale: Any, reduction: str) -> Specialized | None:
         losses, powers, sums = compute(x, target)
         return each.dot(losses) / count, powers, sums
 
-    def rule(g: Any, x: Any, powers: Any, sums: Any, target: Any, *_: Any) -> Any:
-        return differentiate(powers, sums, target, g / count)
+    def rule(g: Any, *_: Any) -> Any:
+        return differentiate(g / count)
 
     return Specialized(forward, {"x": rule}, buffers)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -210,15 +209,15 @@ class _Program:
 
     def arrays(self) -> list[Any] | None:
         """Those of the parameters; None if these, or modules, are not as when it was made."""
-        arrays = [leaf.data for leaf in self.leaves]
-        if not all(map(is_, arrays, self._arrays)):
-            for array, before in zip(arrays, self._arrays):
-                if array.shape != before.shape or array.dtype != before.dtype:
-                    return None
-            self._arrays = arrays
-        for leaf in self.leaves:
+        arrays = self._arrays
+        for i, leaf in enumerate(self.leaves):
+            array, before = leaf.data, arrays[i]
             if leaf._node is not None or not leaf._requires_grad:
                 return None
+            if array is not before:
+                if array.shape != before.shape or array.dtype != before.dtype:
+                    return None
+                arrays = self._arrays = [*arrays[:i], array, *arrays[i + 1 :]]
         if self._changes != CHANGES.count:
             changes = CHANGES.count
             if any(state_of(module()) != state for module, state in self._modules.items()):

@@ -383,6 +383,25 @@ def test_errors_are_the_functions_own():
     assert loss_of.replays == 1
 
 
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "i4", "i8", "u8"])
+@pytest.mark.parametrize("classes", [1, 2, 3, 64])
+def test_targets_may_be_integers_of_any_type(classes, dtype):
+    w = Tensor(np.zeros((9, classes), np.float32), requires_grad=True)
+    loss_of = autograd.compile(lambda x, y: F.cross_entropy(x + w, y))
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        x = rng.standard_normal((9, classes)).astype(np.float32)
+        x[0, 1:], x[1], x[2, :] = -np.inf, 1e30, 1e3
+        y = rng.integers(classes, size=9).astype(dtype)
+        y[0] = 0
+        (found,), (expected,) = (
+            autograd.grad(loss, w) for loss in (loss_of(x, y), F.cross_entropy(x + w, y))
+        )
+        np.testing.assert_allclose(found.data, expected.data, rtol=1e-6, atol=1e-9)
+        assert loss_of(x, y).item() == pytest.approx(F.cross_entropy(x + w, y).item(), rel=1e-6)
+    assert loss_of.replays == 8
+
+
 def test_a_result_is_gone_back_through_once():
     loss_of = autograd.compile(lambda x: np.sum(np.exp(LEAF * x)))
     for _ in range(3):
