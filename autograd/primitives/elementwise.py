@@ -314,12 +314,12 @@ def relu(x: Any, /) -> Any:
 def _(g: Any, y: Any) -> Any:
     if type(g) is not _ndarray:
         return g * (plain(y) > 0)
-    if g.size > SMALL:
+    size = g.size
+    if size <= _TINY:
+        return g * (y > _zero(y.dtype, 0))
+    if size > SMALL or g.shape != y.shape:
         return kernels.relu_grad(g, y)
-    positive = y > _zero(y.dtype, 0)
-    if g.size <= _TINY or g.shape != y.shape:
-        return g * positive
-    gx = positive.astype(g.dtype)
+    gx = (y > _zero(y.dtype, 0)).astype(g.dtype)
     return _multiply(g, gx, gx)
 
 
