@@ -26,6 +26,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import DTypeLike
 
+from autograd.kernels._kept import put_back, take
 from autograd.kernels._rows import Axis, FlatRows, axes_of, prefers_innermost
 from autograd.kernels._windows import Array, Ints
 
@@ -188,12 +189,31 @@ class Bands:
     def of_each(
         cls, plan: Layout, pieces: list[Piece], dtype: DTypeLike
     ) -> Iterator[tuple[Piece, Bands]]:
-        """Bands for one piece after the other; each may overwrite those before."""
+        """Bands for one piece after the other; each may overwrite those before.
+
+        They are lent: the loop over them must not be left.
+        """
         bands: Bands | None = None
         for piece in pieces:
             if bands is None or bands.shape != piece.shape:
-                bands = cls(plan, piece.shape, dtype)
+                if bands is not None:
+                    put_back(bands)
+                bands = cls._lent(plan, piece.shape, dtype)
             yield piece, bands
+        if bands is not None:
+            put_back(bands)
+
+    @classmethod
+    def _lent(cls, plan: Layout, shape: tuple[int, int, int], dtype: DTypeLike) -> Bands:
+        """One that earlier calls may have used."""
+        axes = tuple(map(id, plan.axes))
+        known = axes, plan.kernel, plan.stride, plan.channels, shape, np.dtype(dtype)
+        return take(known, lambda: cls(plan, shape, dtype))
+
+    @property
+    def nbytes(self) -> int:
+        """Of all of its arrays."""
+        return self._flat.nbytes
 
     def load(self, x: Array, first: int) -> Array:
         """Column matrices ``(groups, rows, kernel * channels * ..., positions)``.
@@ -278,8 +298,12 @@ def scatter_by_bands(g: Array, weight: Array, gx: Array, axes: list[Axis], befor
         images = slice(start, min(start + step, len(g)))
         count = images.stop - start
         if rows is None or rows.images != count:
+            if rows is not None:
+                put_back(rows)
             innermost = prefers_innermost(others, count)
-            rows = FlatRows(others, count, (groups, height, channels), gx.dtype, innermost, 0)
+            rows = FlatRows.lent(
+                others, count, (groups, height, channels), gx.dtype, innermost, 0, added=True
+            )
             cotangent = np.zeros((groups, low + out + high, filters, rows.size), gx.dtype)
         rows.windows(cotangent[:, low : low + out])[...] = g[images].swapaxes(2, 3)
         for _, columns in rows.scatter():
@@ -292,3 +316,5 @@ def scatter_by_bands(g: Array, weight: Array, gx: Array, axes: list[Axis], befor
             )
             np.matmul(matrix, bands, out=product)
         rows.unload(gx[images].swapaxes(2, 3))
+    if rows is not None:
+        put_back(rows)

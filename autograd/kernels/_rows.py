@@ -28,6 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from autograd.kernels._kept import put_back, take
 from autograd.kernels._shares import even
 from autograd.kernels._windows import Array, Index, Ints, trailing
 
@@ -119,6 +120,7 @@ class FlatRows:
     Arrays here are ``(*channels, ...)``, with all positions of all images flat on the last axis.
 
     Attributes:
+        key: what it is known by while it is kept.
         images: how many.
         size: positions on the last axis.
         cells: places of the rows that are not padding, viewed as images, and what cells of an image
@@ -135,6 +137,7 @@ class FlatRows:
         at_once: int,
     ) -> None:
         """``at_once`` is about how many columns a piece shall have; 0 for all of them."""
+        self._axes = axes  # which keeps them, and so the key by which this is known, as they are
         n = len(axes)
         pitches, out = [a.pitch for a in axes], [a.out for a in axes]
         self.images = images
@@ -192,6 +195,30 @@ class FlatRows:
         ]
         self._pointwise = kernel == [1] * n and pitches == out
 
+    @classmethod
+    def lent(
+        cls,
+        axes: list[Axis],
+        images: int,
+        channels: tuple[int, ...],
+        dtype: DTypeLike,
+        innermost: bool,
+        at_once: int,
+        added: bool = False,
+    ) -> FlatRows:
+        """One that earlier calls may have used, to be put back (see `_kept`).
+
+        ``added`` tells that it is to be scattered to, by which what is around images is no longer 0.
+        """
+        known = tuple(map(id, axes)), images, channels, np.dtype(dtype), innermost, at_once, added
+        return take(known, lambda: cls(axes, images, channels, dtype, innermost, at_once))
+
+    @property
+    def nbytes(self) -> int:
+        """Of all of its arrays."""
+        spread = 0 if self._spread is None else self._spread.nbytes
+        return self._data.nbytes + self._columns.nbytes + spread
+
     def load(self, x: Array) -> None:
         """Lay out ``x``, ``(images, *channels, *spatial)``."""
         for places, cells in self.cells:
@@ -204,8 +231,8 @@ class FlatRows:
 
     def spread(self, g: Array) -> Array:
         """Lay out ``g``, ``(images, *channels, *out)``, by window, with 0 where no window is."""
-        if self._spread is None:
-            channels = g.shape[1 : g.ndim - len(self._windows) + 1]
+        channels = g.shape[1 : g.ndim - len(self._windows) + 1]
+        if self._spread is None or self._spread.shape[:-1] != channels:
             row = distance(self.size, self._data.itemsize)
             self._spread = np.zeros((*channels, row), self._data.dtype)[..., : self.size]
         self.windows(self._spread)[...] = g
@@ -283,6 +310,8 @@ def batches(
 ) -> Iterator[tuple[slice, FlatRows]]:
     """Flat rows for a few images at a time, about as many as fill one piece of columns.
 
+    They are lent: the loop over them must not be left.
+
     Args:
         added: whether columns are to be added up, rather than multiplied with.
     """
@@ -300,5 +329,9 @@ def batches(
     for start in range(0, count, most):
         images = min(most, count - start)
         if rows is None or rows.images != images:
-            rows = FlatRows(axes, images, channels, dtype, innermost, wanted)
+            if rows is not None:
+                put_back(rows)
+            rows = FlatRows.lent(axes, images, channels, dtype, innermost, wanted, added)
         yield slice(start, start + images), rows
+    if rows is not None:
+        put_back(rows)

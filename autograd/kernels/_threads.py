@@ -13,7 +13,7 @@ from typing import Any
 from autograd.kernels._blas import openblas, take_blas_threads, usual_threads
 from autograd.kernels._settings import SETTINGS
 
-__all__ = ["are_up", "cores", "hold_back_blas", "in_shares", "in_threads", "thread_count"]
+__all__ = ["are_up", "at_once", "cores", "hold_back_blas", "in_shares", "in_threads", "thread_count"]
 
 
 def cores() -> int:
@@ -92,6 +92,11 @@ def are_up() -> bool:
     return _pool.started > 0
 
 
+def at_once() -> bool:
+    """Whether this is work that `in_threads` shares out, so that others wait for the interpreter."""
+    return getattr(_local, "busy", False)
+
+
 _local = threading.local()
 _pool = _Pool()
 
@@ -121,7 +126,7 @@ def in_threads(work: Callable[[Any], None], pieces: Sequence[Any]) -> None:
         Exception: what a piece raised; the others are finished first.
     """
     threads = thread_count()
-    if len(pieces) < 2 or threads < 2 or getattr(_local, "busy", False):
+    if len(pieces) < 2 or threads < 2 or at_once():
         for piece in pieces:
             work(piece)
         return
