@@ -97,12 +97,14 @@ def multiplications(shape: Ints, depth: int) -> int:
     return math.prod(shape) // shape[2] * (shape[2] + COLUMN_COST) * depth
 
 
-def threads_for(work: int, shared: int = _SHARED) -> int:
+def threads_for(work: int, shared: int | None = None) -> int:
     """Threads that are worth waking for so much work, in multiplications: all from ``shared`` on.
 
     For much less, BLAS has to do with one from then on: its own would be woken for every small
     product, and keep a core busy after each for much longer than that takes.
     """
+    if shared is None:
+        shared = _SHARED
     if work >= shared:
         return thread_count()
     if 3 * work < 2 * shared:

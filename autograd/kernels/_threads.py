@@ -13,7 +13,15 @@ from typing import Any
 from autograd.kernels._blas import openblas, take_blas_threads, usual_threads
 from autograd.kernels._settings import SETTINGS
 
-__all__ = ["are_up", "at_once", "cores", "hold_back_blas", "in_shares", "in_threads", "thread_count"]
+__all__ = [
+    "are_up",
+    "at_once",
+    "cores",
+    "hold_back_blas",
+    "in_shares",
+    "in_threads",
+    "thread_count",
+]
 
 
 def cores() -> int:
