@@ -26,7 +26,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import DTypeLike
 
-from autograd.kernels._kept import put_back, take
+from autograd.kernels._kept import Space, put_back, take
 from autograd.kernels._rows import Axis, FlatRows, axes_of, prefers_innermost
 from autograd.kernels._windows import Array, Ints
 
@@ -167,7 +167,7 @@ def _even(count: int, wanted: int, least: int) -> int:
     return -(-count // parts)
 
 
-class Bands:
+class Bands(Space):
     """One piece of images, as the column matrices of its rows of windows.
 
     Attributes:

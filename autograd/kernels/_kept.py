@@ -8,31 +8,39 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from autograd.kernels._threads import at_once, thread_count
 
-__all__ = ["put_back", "take"]
+__all__ = ["Space", "put_back", "take"]
 
 # Bytes that all threads keep together, at most.
 _MOST_BYTES = 1 << 25
 
 
-class _Space(Protocol):
-    key: Hashable  # what it is for
+class Space:
+    """Arrays to work in.
+
+    Attributes:
+        key: what they are for; spaces of equal keys can stand for each other.
+    """
+
+    key: Hashable
 
     @property
-    def nbytes(self) -> int: ...
+    def nbytes(self) -> int:
+        """Of all of its arrays."""
+        raise NotImplementedError
 
 
-T = TypeVar("T", bound=_Space)
+T = TypeVar("T", bound=Space)
 
 
 class _Shelf(threading.local):
     """What a thread keeps, by its key, with how many bytes it takes; longest unused first."""
 
     def __init__(self) -> None:
-        self.spaces: dict[Hashable, tuple[_Space, int]] = {}
+        self.spaces: dict[Hashable, tuple[Space, int]] = {}
         self.nbytes = 0
 
 
@@ -52,7 +60,7 @@ def take(key: Hashable, make: Callable[[], T]) -> T:
     return space  # type: ignore[return-value]
 
 
-def put_back(space: _Space) -> None:
+def put_back(space: Space) -> None:
     """Keep a space for the next call that asks for it, if several threads are at work."""
     if not at_once():
         return

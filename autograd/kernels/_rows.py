@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from autograd.kernels._kept import put_back, take
+from autograd.kernels._kept import Space, put_back, take
 from autograd.kernels._shares import even
 from autograd.kernels._windows import Array, Index, Ints, trailing
 
@@ -114,13 +114,12 @@ def _images_first(channels: int, axes: int, images: int) -> list[int]:
     return order
 
 
-class FlatRows:
+class FlatRows(Space):
     """A few images as flat zero-padded rows, and the column matrix that is read off them.
 
     Arrays here are ``(*channels, ...)``, with all positions of all images flat on the last axis.
 
     Attributes:
-        key: what it is known by while it is kept.
         images: how many.
         size: positions on the last axis.
         cells: places of the rows that are not padding, viewed as images, and what cells of an image
@@ -208,7 +207,7 @@ class FlatRows:
     ) -> FlatRows:
         """One that earlier calls may have used, to be put back (see `_kept`).
 
-        ``added`` tells that it is to be scattered to, by which what is around images is no longer 0.
+        ``added`` tells that it is to be scattered to: what is around images is no longer 0 then.
         """
         known = tuple(map(id, axes)), images, channels, np.dtype(dtype), innermost, at_once, added
         return take(known, lambda: cls(axes, images, channels, dtype, innermost, at_once))

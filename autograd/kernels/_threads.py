@@ -101,7 +101,7 @@ def are_up() -> bool:
 
 
 def at_once() -> bool:
-    """Whether this is work that `in_threads` shares out, so that others wait for the interpreter."""
+    """Whether this is work that `in_threads` shares out: others wait for the interpreter."""
     return getattr(_local, "busy", False)
 
 

@@ -11,11 +11,14 @@ from autograd.kernels import _kept, _shares, _threads, conv, conv_input_grad, co
 from autograd.kernels._settings import SETTINGS
 
 
-class Space:
-    key = None
+class Space(_kept.Space):
+    nbytes = 10
 
-    def __init__(self, nbytes=10):
-        self.nbytes = nbytes
+    @classmethod
+    def of(cls, nbytes):
+        space = cls()
+        space.nbytes = nbytes
+        return space
 
 
 @pytest.fixture
@@ -45,9 +48,9 @@ def test_the_longest_unused_goes_first(shelf):
     _kept.put_back(_kept.take("a", Space))
     _kept.put_back(_kept.take("d", Space))  # 60 bytes for two threads are three spaces
     assert list(shelf.spaces) == ["c", "a", "d"]
-    _kept.put_back(_kept.take("large", lambda: Space(31)))
+    _kept.put_back(_kept.take("large", lambda: Space.of(31)))
     assert list(shelf.spaces) == ["c", "a", "d"]
-    _kept.put_back(_kept.take("all", lambda: Space(30)))
+    _kept.put_back(_kept.take("all", lambda: Space.of(30)))
     assert (list(shelf.spaces), shelf.nbytes) == (["all"], 30)
 
 
