@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import DTypeLike
 
-from autograd.kernels._kept import Space, put_back, take
+from autograd.kernels._kept import Loan
 from autograd.kernels._rows import Axis, FlatRows, axes_of, prefers_innermost
 from autograd.kernels._windows import Array, Ints
 
@@ -167,7 +168,7 @@ def _even(count: int, wanted: int, least: int) -> int:
     return -(-count // parts)
 
 
-class Bands(Space):
+class Bands:
     """One piece of images, as the column matrices of its rows of windows.
 
     Attributes:
@@ -175,7 +176,6 @@ class Bands(Space):
     """
 
     def __init__(self, plan: Layout, shape: tuple[int, int, int], dtype: DTypeLike) -> None:
-        self.shape = shape
         images, groups, self._rows = shape
         self._kernel, self._stride = plan.kernel, plan.stride
         height = (self._rows - 1) * plan.stride + plan.kernel
@@ -189,26 +189,13 @@ class Bands(Space):
     def of_each(
         cls, plan: Layout, pieces: list[Piece], dtype: DTypeLike
     ) -> Iterator[tuple[Piece, Bands]]:
-        """Bands for one piece after the other; each may overwrite those before.
-
-        They are lent: the loop over them must not be left.
-        """
-        bands: Bands | None = None
-        for piece in pieces:
-            if bands is None or bands.shape != piece.shape:
-                if bands is not None:
-                    put_back(bands)
-                bands = cls._lent(plan, piece.shape, dtype)
-            yield piece, bands
-        if bands is not None:
-            put_back(bands)
-
-    @classmethod
-    def _lent(cls, plan: Layout, shape: tuple[int, int, int], dtype: DTypeLike) -> Bands:
-        """One that earlier calls may have used."""
+        """Bands for one piece after the other; each may overwrite those before."""
         axes = tuple(map(id, plan.axes))
-        known = axes, plan.kernel, plan.stride, plan.channels, shape, np.dtype(dtype)
-        return take(known, lambda: cls(plan, shape, dtype))
+        with Loan() as loan:
+            for piece in pieces:
+                shape = piece.shape
+                known = axes, plan.kernel, plan.stride, plan.channels, shape, dtype
+                yield piece, loan.take(known, partial(cls, plan, shape, dtype))
 
     @property
     def nbytes(self) -> int:
@@ -294,27 +281,23 @@ def scatter_by_bands(g: Array, weight: Array, gx: Array, axes: list[Axis], befor
     width = math.prod(a.out for a in others)
     step = _even(len(g), max(1, round(_WIDTH / width)), 1)
     rows: FlatRows | None = None
-    for start in range(0, len(g), step):
-        images = slice(start, min(start + step, len(g)))
-        count = images.stop - start
-        if rows is None or rows.images != count:
-            if rows is not None:
-                put_back(rows)
+    with Loan() as loan:
+        for start in range(0, len(g), step):
+            images = slice(start, min(start + step, len(g)))
+            count = images.stop - start
             innermost = prefers_innermost(others, count)
-            rows = FlatRows.lent(
-                others, count, (groups, height, channels), gx.dtype, innermost, 0, added=True
-            )
-            cotangent = np.zeros((groups, low + out + high, filters, rows.size), gx.dtype)
-        rows.windows(cotangent[:, low : low + out])[...] = g[images].swapaxes(2, 3)
-        for _, columns in rows.scatter():
-            product = columns.reshape(groups, height, matrix.shape[2], -1)
-            group, row, column, number = cotangent.strides
-            bands = as_strided(
-                cotangent[:, max(0, -lead) :],
-                (groups, height, matrix.shape[3], product.shape[3]),
-                (group, row, column, number),
-            )
-            np.matmul(matrix, bands, out=product)
-        rows.unload(gx[images].swapaxes(2, 3))
-    if rows is not None:
-        put_back(rows)
+            like = count, (groups, height, channels), gx.dtype, innermost, 0
+            previous, rows = rows, FlatRows.lent(loan, others, *like, added=True)
+            if rows is not previous:
+                cotangent = np.zeros((groups, low + out + high, filters, rows.size), gx.dtype)
+            rows.windows(cotangent[:, low : low + out])[...] = g[images].swapaxes(2, 3)
+            for _, columns in rows.scatter():
+                product = columns.reshape(groups, height, matrix.shape[2], -1)
+                group, row, column, number = cotangent.strides
+                bands = as_strided(
+                    cotangent[:, max(0, -lead) :],
+                    (groups, height, matrix.shape[3], product.shape[3]),
+                    (group, row, column, number),
+                )
+                np.matmul(matrix, bands, out=product)
+            rows.unload(gx[images].swapaxes(2, 3))

@@ -8,68 +8,72 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from autograd.kernels._threads import at_once, thread_count
 
-__all__ = ["Space", "put_back", "take"]
+__all__ = ["Loan"]
 
 # Bytes that all threads keep together, at most.
 _MOST_BYTES = 1 << 25
 
 
-class Space:
-    """Arrays to work in.
-
-    Attributes:
-        key: what they are for; spaces of equal keys can stand for each other.
-    """
-
-    key: Hashable
-
+class _Space(Protocol):
     @property
-    def nbytes(self) -> int:
-        """Of all of its arrays."""
-        raise NotImplementedError
+    def nbytes(self) -> int: ...
 
 
-T = TypeVar("T", bound=Space)
+Space = TypeVar("Space", bound=_Space)
 
 
 class _Shelf(threading.local):
     """What a thread keeps, by its key, with how many bytes it takes; longest unused first."""
 
     def __init__(self) -> None:
-        self.spaces: dict[Hashable, tuple[Space, int]] = {}
+        self.spaces: dict[Hashable, tuple[Any, int]] = {}
         self.nbytes = 0
 
 
 _shelf = _Shelf()
 
 
-def take(key: Hashable, make: Callable[[], T]) -> T:
-    """The space kept under ``key``, or else a new one; nobody else gets it until it is put back.
+class Loan:
+    """One space at a time, which nobody else gets until it is put back: at the end of a ``with``,
+    or when another one is asked for."""
 
-    What is in it is what its last user has left there.
-    """
-    space, nbytes = _shelf.spaces.pop(key, (None, 0))
-    _shelf.nbytes -= nbytes
-    if space is None:
-        space = make()
-        space.key = key
-    return space  # type: ignore[return-value]
+    _key: Hashable = None
+    _space: Any = None
 
+    def take(self, key: Hashable, make: Callable[[], Space]) -> Space:
+        """The space of this key: the one that is lent, one that is kept, or else a new one.
 
-def put_back(space: Space) -> None:
-    """Keep a space for the next call that asks for it, if several threads are at work."""
-    if not at_once():
-        return
-    spaces, nbytes = _shelf.spaces, space.nbytes
-    most = _MOST_BYTES // thread_count()
-    if nbytes > most or space.key in spaces:
-        return
-    spaces[space.key] = space, nbytes
-    _shelf.nbytes += nbytes
-    while _shelf.nbytes > most:
-        _, released = spaces.pop(next(iter(spaces)))
-        _shelf.nbytes -= released
+        What is in it is what its last user has left there.
+        """
+        if key != self._key:
+            self._put_back()
+            found, nbytes = _shelf.spaces.pop(key, (None, 0))
+            _shelf.nbytes -= nbytes
+            self._key, self._space = key, make() if found is None else found
+        space: Space = self._space
+        return space
+
+    def __enter__(self) -> Loan:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._put_back()
+
+    def _put_back(self) -> None:
+        """Keep the space for the next call that asks for it, if several threads are at work."""
+        key, space, self._key, self._space = self._key, self._space, None, None
+        if space is None or not at_once():
+            return
+        spaces, nbytes = _shelf.spaces, space.nbytes
+        most = _MOST_BYTES // thread_count()
+        if nbytes > most or key in spaces:
+            return
+        spaces[key] = space, nbytes
+        _shelf.nbytes += nbytes
+        while _shelf.nbytes > most:
+            _, released = spaces.pop(next(iter(spaces)))
+            _shelf.nbytes -= released

@@ -23,12 +23,12 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from autograd.kernels._kept import Space, put_back, take
+from autograd.kernels._kept import Loan
 from autograd.kernels._shares import even
 from autograd.kernels._windows import Array, Index, Ints, trailing
 
@@ -114,7 +114,7 @@ def _images_first(channels: int, axes: int, images: int) -> list[int]:
     return order
 
 
-class FlatRows(Space):
+class FlatRows:
     """A few images as flat zero-padded rows, and the column matrix that is read off them.
 
     Arrays here are ``(*channels, ...)``, with all positions of all images flat on the last axis.
@@ -195,22 +195,12 @@ class FlatRows(Space):
         self._pointwise = kernel == [1] * n and pitches == out
 
     @classmethod
-    def lent(
-        cls,
-        axes: list[Axis],
-        images: int,
-        channels: tuple[int, ...],
-        dtype: DTypeLike,
-        innermost: bool,
-        at_once: int,
-        added: bool = False,
-    ) -> FlatRows:
-        """One that earlier calls may have used, to be put back (see `_kept`).
+    def lent(cls, loan: Loan, axes: list[Axis], *others: Any, added: bool = False) -> FlatRows:
+        """One that earlier calls may have used, made of ``others`` as by the constructor.
 
         ``added`` tells that it is to be scattered to: what is around images is no longer 0 then.
         """
-        known = tuple(map(id, axes)), images, channels, np.dtype(dtype), innermost, at_once, added
-        return take(known, lambda: cls(axes, images, channels, dtype, innermost, at_once))
+        return loan.take((tuple(map(id, axes)), *others, added), lambda: cls(axes, *others))
 
     @property
     def nbytes(self) -> int:
@@ -309,8 +299,6 @@ def batches(
 ) -> Iterator[tuple[slice, FlatRows]]:
     """Flat rows for a few images at a time, about as many as fill one piece of columns.
 
-    They are lent: the loop over them must not be left.
-
     Args:
         added: whether columns are to be added up, rather than multiplied with.
     """
@@ -324,13 +312,10 @@ def batches(
     if innermost:
         most = together
     most = even(count, most)
-    rows = None
-    for start in range(0, count, most):
-        images = min(most, count - start)
-        if rows is None or rows.images != images:
-            if rows is not None:
-                put_back(rows)
-            rows = FlatRows.lent(axes, images, channels, dtype, innermost, wanted, added)
-        yield slice(start, start + images), rows
-    if rows is not None:
-        put_back(rows)
+    with Loan() as loan:
+        for start in range(0, count, most):
+            images = min(most, count - start)
+            yield (
+                slice(start, start + images),
+                FlatRows.lent(loan, axes, images, channels, dtype, innermost, wanted, added=added),
+            )

@@ -104,10 +104,25 @@ def _share(work: Any, x: Array) -> None:
 
 
 def _columns(x: Array, target: Array, powers: Array, sums: Array, losses: Array) -> None:
-    z = powers.T
+    count = len(x)
+    at = multiply(target, count, dtype=np.intp, casting="unsafe")
+    _few_classes(x, add(at, _starts(count), at), powers.T, sums, losses)
+
+
+def _few_classes(
+    x: Array,
+    at: Array,
+    z: Array,
+    sums: Array,
+    losses: Array,
+    peak: Array | None = None,
+    true: Array | None = None,
+) -> None:
+    """`cross_entropy` of classes that are at these places of ``z``, which becomes the exponentials,
+    (C, N); where given, ``peak`` and ``true`` are room for numbers on the way."""
     copyto(z, x.T)
-    subtract(z, _peaks(z), z)
-    true = z[target, _starts(len(x))]
+    subtract(z, _peaks(z, peak), z)
+    true = z.reshape(-1).take(at, 0, true, "clip")  # NumPy's other modes make a copy
     exp(z, z)
     ones(len(z), z.dtype).dot(z, out=sums)
     ln(sums, losses)
@@ -182,26 +197,19 @@ def small_cross_entropy(
         return None
     z, gz = (empty((classes, count), dtype) for _ in range(2))
     peak, sums, losses, factor, true = (empty(count, dtype) for _ in range(5))
-    flat, flat_gz, powers, gx = z.reshape(-1), gz.reshape(-1), z.T, gz.T
+    flat, powers, gx = gz.reshape(-1), z.T, gz.T
     sample, stride, at = np.arange(count), np.array(count), empty(count, np.intp)
-    each = ones(classes, dtype)
 
     def compute(x: Array, target: Array) -> tuple[Array, Array, Array]:
-        copyto(z, x.T)
-        subtract(z, _peaks(z, peak), z)
         multiply(target, stride, at)
         add(at, sample, at)
-        flat.take(at, 0, true, "clip")  # another mode would make a copy
-        exp(z, z)
-        each.dot(z, sums)
-        ln(sums, losses)
-        subtract(losses, true, losses)
+        _few_classes(x, at, z, sums, losses, peak, true)
         return losses, powers, sums
 
     def differentiate(g: Any) -> Array:
         divide(g, sums, factor)
         multiply(z, factor, gz)
-        flat_gz[at] -= g
+        flat[at] -= g
         return gx
 
     return compute, differentiate, [losses, powers, sums, gx]

@@ -17,8 +17,8 @@ from autograd.primitives.elementwise import sigmoid, softplus
 from autograd.primitives.products import LARGE, product
 from autograd.primitives.reduction import softmax
 
-_ndarray, _ones = np.ndarray, kernels.ones
-_add = np.add  # found in less time so
+# By these names Python finds in less time what layers of few numbers need.
+_add, _ndarray, _ones = np.add, np.ndarray, kernels.ones
 
 # ------------------------------------------------------------------------------------------ linear
 

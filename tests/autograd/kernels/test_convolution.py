@@ -564,6 +564,32 @@ def test_who_goes_by_scattered_bands(
     np.testing.assert_allclose(gx, conv_input_grad(g, w, *arguments), atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("size", "stride", "expected"), [(3, 1, True), (3, 2, False), (4, 2, True), (7, 2, True)]
+)
+def test_bands_are_for_rows_that_serve_several_taps(size: int, stride: int, expected: bool) -> None:
+    out = (56 - 1) // stride + 1
+    before = [size // 2] * 2
+    weight = (64, 1, 1, size, size)
+    window = [stride] * 2, before, [1, 1]
+    plan = _bands.layout(8, weight, (56, 56), (out, out), *window, 4, 1)
+    assert (plan is not None) == expected
+
+
+def test_last_images_may_be_laid_out_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 22 images, 8, 8 and 6 at a time, the last stand side by side with room between their
+    rows, in as many positions as the others take without."""
+    monkeypatch.setattr(_bands, "_WIDTH", 24)
+    rng = np.random.default_rng(0)
+    g, w = rng.standard_normal((22, 4, 6, 3)), rng.standard_normal((4, 2, 3, 3))
+    window = (1, 1), ((1, 1), (1, 1)), (1, 1)
+    axes = _rows.axes_of((6, 3), (6, 3), (3, 3), (1, 1), (1, 1), (1, 1))
+    found = np.zeros((22, 1, 2, 6, 3))
+    _bands.scatter_by_bands(g[:, np.newaxis], w[np.newaxis], found, axes, 1)
+    expected = conv_input_grad(g, w, (6, 3), *window, 1)
+    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-12, atol=1e-12)
+
+
 def test_small_convolutions_start_no_threads() -> None:
     """BLAS would have to do with one from then on: LeNet's first layer is not worth that."""
     program = (

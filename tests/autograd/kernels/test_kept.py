@@ -11,14 +11,15 @@ from autograd.kernels import _kept, _shares, _threads, conv, conv_input_grad, co
 from autograd.kernels._settings import SETTINGS
 
 
-class Space(_kept.Space):
-    nbytes = 10
+class Space:
+    def __init__(self, nbytes=10):
+        self.nbytes = nbytes
 
-    @classmethod
-    def of(cls, nbytes):
-        space = cls()
-        space.nbytes = nbytes
-        return space
+
+def use(key, make=Space):
+    """Take a space and put it back."""
+    with _kept.Loan() as loan:
+        return loan.take(key, make)
 
 
 @pytest.fixture
@@ -32,38 +33,49 @@ def shelf(monkeypatch):
 
 
 def test_what_is_put_back_is_taken_again_by_one(shelf):
-    first, second = _kept.take("a", Space), _kept.take("a", Space)
-    assert first is not second
-    _kept.put_back(first)
-    _kept.put_back(second)  # one is enough
-    assert _kept.take("a", Space) is first
-    assert _kept.take("a", Space) not in (first, second)
-    assert (shelf.spaces, shelf.nbytes) == ({}, 0)
+    with _kept.Loan() as one, _kept.Loan() as other:
+        first, second = other.take("a", Space), one.take("a", Space)
+        assert first is not second
+        assert other.take("a", Space) is first  # as long as nothing else is asked for
+    # one is enough
+    with _kept.Loan() as one, _kept.Loan() as other:
+        assert one.take("a", Space) is first
+        assert other.take("a", Space) not in (first, second)
+        assert (shelf.spaces, shelf.nbytes) == ({}, 0)
+
+
+def test_another_key_puts_the_space_back(shelf):
+    with _kept.Loan() as loan:
+        first = loan.take("a", Space)
+        loan.take("b", Space)
+        assert list(shelf.spaces) == ["a"]
+        assert loan.take("a", Space) is first
+        assert list(shelf.spaces) == ["b"]
+    assert list(shelf.spaces) == ["b", "a"]
 
 
 def test_the_longest_unused_goes_first(shelf):
-    spaces = {name: _kept.take(name, Space) for name in "abc"}
-    for space in spaces.values():
-        _kept.put_back(space)
-    _kept.put_back(_kept.take("a", Space))
-    _kept.put_back(_kept.take("d", Space))  # 60 bytes for two threads are three spaces
+    for name in "abc":
+        use(name)
+    use("a")
+    use("d")  # 60 bytes for two threads are three spaces
     assert list(shelf.spaces) == ["c", "a", "d"]
-    _kept.put_back(_kept.take("large", lambda: Space.of(31)))
+    use("large", lambda: Space(31))
     assert list(shelf.spaces) == ["c", "a", "d"]
-    _kept.put_back(_kept.take("all", lambda: Space.of(30)))
+    use("all", lambda: Space(30))
     assert (list(shelf.spaces), shelf.nbytes) == (["all"], 30)
 
 
 def test_a_space_may_grow_while_it_is_lent(shelf):
-    space = _kept.take("a", Space)
-    _kept.put_back(space)
-    _kept.take("a", Space).nbytes = 20
-    _kept.put_back(space)
+    space = use("a")
+    with _kept.Loan() as loan:
+        assert loan.take("a", Space) is space
+        space.nbytes = 20
     assert shelf.nbytes == 20
 
 
 def test_threads_keep_their_own(shelf):
-    _kept.put_back(_kept.take("a", Space))
+    use("a")
     found = []
     thread = threading.Thread(target=lambda: found.append(dict(_kept._shelf.spaces)))
     thread.start()
@@ -73,7 +85,7 @@ def test_threads_keep_their_own(shelf):
 
 def test_a_thread_alone_keeps_nothing(shelf, monkeypatch):
     monkeypatch.setattr(_kept, "at_once", lambda: False)
-    _kept.put_back(_kept.take("a", Space))
+    use("a")
     assert not shelf.spaces
 
 

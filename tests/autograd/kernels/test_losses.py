@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograd import kernels
+from autograd.kernels._settings import SETTINGS
 
 
 def defined(x: Any, target: Any) -> tuple[Any, Any]:
@@ -69,6 +70,27 @@ def test_infinite_logits() -> None:
         hopeless = np.full((2, 3), -np.inf, np.float32)
         assert np.isnan(kernels.cross_entropy(hopeless, np.array([0, 1]))[0]).all()
         assert np.isnan(kernels.cross_entropy(x * np.nan, np.array([0, 1]))[0]).all()
+
+
+@pytest.mark.parametrize("classes", [2, 3, 100])
+@pytest.mark.parametrize("count", [4, 2000])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_logits_whose_squares_overflow(
+    count: int, classes: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing warns of them, and beside one that has no finite maximum the others stay exact."""
+    monkeypatch.setattr(SETTINGS, "may_compile", compiled and SETTINGS.may_compile)
+    x = np.random.default_rng(0).standard_normal((count, classes)).astype(np.float32)
+    x[1] = 1e30
+    x[2] += 1e4
+    target = np.arange(count) % classes
+    losses, _, _ = kernels.cross_entropy(x, target)
+    np.testing.assert_allclose(losses, defined(x, target)[0], rtol=2e-6, atol=2e-6)
+    x[0] = -np.inf
+    with np.errstate(all="ignore"):
+        losses, _, _ = kernels.cross_entropy(x, target)
+    assert np.isnan(losses[0])
+    np.testing.assert_allclose(losses[1:], defined(x[1:], target[1:])[0], rtol=2e-6, atol=2e-6)
 
 
 @pytest.mark.parametrize("shape", [(3, 1), (7, 20), (900, 300)])
