@@ -711,7 +711,10 @@ def _called(position: int, x: Tensor) -> str:
 def gradient_arrays(tensors: Iterable[Tensor]) -> list[Any]:
     """The array of each tensor's ``.grad``, or None where there is none."""
     held = [tensor._grad for tensor in tensors]
-    return [g if g is None or type(g) is _ndarray else g.data for g in held]
+    for g in held:
+        if type(g) is not _ndarray:
+            return [g.data if isinstance(g, Tensor) else g for g in held]
+    return held  # as `backward` left them
 
 
 def forget_gradients(tensors: Iterable[Tensor]) -> None:

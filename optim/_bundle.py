@@ -28,6 +28,7 @@ class Members:
         states: what the optimizer remembers of each member.
         arrays: of that, for each key the members' arrays.
         state, scalars: what they share, and the keys of those that are numbers.
+        homes: the members' own arrays.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Members:
         self.arrays: dict[str, list[Array]] = {}
         self.state: dict[str, Any] = {}
         self.scalars: list[str] = []
+        self.homes = [p.data for p in members]
         self._write: Any = None  # the last one, as noted
 
     def serves(self, params: list[Tensor]) -> bool:
@@ -61,10 +63,10 @@ class Members:
             return False
         return True
 
-    def note(self, homes: list[Array]) -> None:
-        """Say that the members' arrays, always the same, have been written to."""
+    def note(self) -> None:
+        """Say that the members' arrays have been written to."""
         if self._write is None or not self._write.renew():
-            self._write = note_write(*homes)
+            self._write = note_write(*self.homes)
 
 
 class Bundle(Members):
@@ -83,7 +85,6 @@ class Bundle(Members):
         def views(flat: Array) -> list[Array]:
             return [flat[part].reshape(shape) for part, shape in zip(parts, self.shapes)]
 
-        self.homes: list[Array]
         self.places: list[tuple[Tensor, Array, tuple[int, ...], Array, Array]]
         self.p = np.empty(ends[-1], self.dtype)
         self.g = np.empty_like(self.p)
@@ -129,7 +130,7 @@ class Bundle(Members):
             return False
         optimizer._apply(self.p, self.g, self.state, group)
         self.scatter()
-        self.note(self.homes)
+        self.note()
         return True
 
     def gather(self) -> bool:

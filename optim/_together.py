@@ -25,9 +25,8 @@ class Together(Members):
     ) -> None:
         super().__init__(params, members, [optimizer._state[p] for p in members])
         self._rule = rule
-        self._homes = [p.data for p in members]
         self.arrays = {key: [state[key] for state in self.states] for key in rule[1:]}
-        self._steps = steps_together(rule[0], list(zip(self._homes, *self.arrays.values())))
+        self._steps = steps_together(rule[0], list(zip(self.homes, *self.arrays.values())))
 
     @classmethod
     def of(cls, optimizer: Optimizer, group: Group) -> Together | None:
@@ -53,22 +52,14 @@ class Together(Members):
             return False
         if optimizer._state_shown and not self.intact():
             return False
-        gradients = gradient_arrays(self.members)
-        if not self._fits(gradients):
+        for p, home in zip(self.members, self.homes):
+            if p.data is not home:
+                return False
+        if not self._steps.locate(tuple(gradient_arrays(self.members))):
             return False
         numbers, flags = optimizer._advance(self.states, group)
-        self._steps.take(gradients, numbers, *flags)
-        self.note(self._homes)
-        return True
-
-    def _fits(self, gradients: list[Any]) -> bool:
-        """Whether arrays are still the parameters', and may be written to, and gradients fit."""
-        dtype = self.dtype
-        for p, home, shape, g in zip(self.members, self._homes, self.shapes, gradients):
-            if p.data is not home or g is None or g.shape != shape or not home.flags.writeable:
-                return False
-            if g.dtype is not dtype and g.dtype != dtype:
-                return False
+        self._steps.take(numbers, *flags)
+        self.note()
         return True
 
 

@@ -133,15 +133,15 @@ class Adam(Optimizer):
     def _advance(self, states: list[State], group: Group) -> tuple[list[Any], tuple[bool, ...]]:
         beta1, beta2 = group["betas"]
         rows: dict[int, tuple[float, ...]] = {}
+        t = 0
         for state in states:
-            state["step"] = t = state["step"] + 1
-            if t not in rows:
+            state["step"] = count = state["step"] + 1
+            if count != t:
+                t = count
                 rows[t] = (beta1, 1 - beta1, beta2, 1 - beta2, *self._numbers(t, group))
         *_, decay, shrink = rows[t]
         flags = bool(group["eps_inside"]), decay != 0, shrink != 1
-        if len(rows) == 1:
-            return [rows[t]], flags
-        return [rows[state["step"]] for state in states], flags
+        return [rows[t]] if len(rows) == 1 else [rows[state["step"]] for state in states], flags
 
 
 class AdamW(Adam):

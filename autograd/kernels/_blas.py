@@ -10,7 +10,7 @@ import glob
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,6 @@ import numpy as np
 __all__ = [
     "OpenBlas",
     "address_of",
-    "addresses_of",
     "openblas",
     "restore_blas_threads",
     "take_blas_threads",
@@ -122,14 +121,6 @@ def address_of(array: Any) -> int:
         return ctypes.addressof(_from_buffer(array))  # takes a quarter of the time
     except (TypeError, ValueError):  # for an array without elements, or only to be read, too
         return int(array.ctypes.data) if array.flags.c_contiguous else 0
-
-
-def addresses_of(arrays: Sequence[Any]) -> list[int]:
-    """`address_of` each."""
-    try:
-        return list(map(ctypes.addressof, map(_from_buffer, arrays)))
-    except (TypeError, ValueError):
-        return list(map(address_of, arrays))
 
 
 @cache

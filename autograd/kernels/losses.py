@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from math import isfinite
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -48,9 +48,9 @@ def ones(count: int, dtype: Any) -> Array:
 
 
 @lru_cache(maxsize=128)
-def _starts(count: int, length: int = 1) -> Array:
-    """Where each of so many rows begins in an array of them."""
-    result = np.arange(0, count * length, length)
+def _indices(count: int) -> Array:
+    """The numbers from 0 on, so many, not to be written to."""
+    result = np.arange(count)
     result.flags.writeable = False
     return result
 
@@ -63,31 +63,53 @@ def cross_entropy(x: Array, target: Array) -> tuple[Array, Array, Array]:
         x: logits (N, C) of a floating dtype, with C ≥ 1.
         target: integers (N,) from 0 to C - 1.
 
-    Returns:
-        The losses (N,), and what `cross_entropy_grad` needs: the exponentials (N, C) of logits less
-        their row's maximum, and their sums (N,).
+    Raises:
+        IndexError: a target is not such a number.
 
-    >>> losses, powers, sums = cross_entropy(
+    Returns:
+        The losses (N,), and what `cross_entropy_grad` needs: the sums (N,) of the exponentials of
+        logits less their row's maximum, and before them the losses' derivatives times these sums,
+        (N, C): the exponentials, less the sum at the true class.
+
+    >>> losses, slopes, sums = cross_entropy(
     ...     np.array([[0.0, 0.0], [1000.0, 0.0]]), np.array([1, 0])
     ... )
     >>> losses.round(4)
     array([0.6931, 0.    ])
     """
     count, classes = x.shape
+    check_classes(target, classes)
     losses, sums = empty(count, x.dtype), empty(count, x.dtype)
     if classes <= _NARROW:
-        powers, work = empty((classes, count), x.dtype).T, _columns
+        slopes, work = empty((classes, count), x.dtype).T, _columns
     else:
-        powers, work = empty(x.shape, x.dtype), _rows
+        slopes, work = empty(x.shape, x.dtype), _rows
     if x.size <= _BLOCK:
-        work(x, target, powers, sums, losses)
+        work(x, target, slopes, sums, losses)
     else:
 
         def along(part: slice) -> None:
-            work(x[part], target[part], powers[part], sums[part], losses[part])
+            work(x[part], target[part], slopes[part], sums[part], losses[part])
 
         _share(along, x)
-    return losses, powers, sums
+    return losses, slopes, sums
+
+
+_UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
+
+
+def check_classes(target: Array, classes: int) -> None:
+    """Raise an IndexError if one of these integers is not from 0 to ``classes`` - 1."""
+    # Read as unsigned, negative numbers are the largest: one pass finds both.
+    if target.size:
+        found = target.view(_UNSIGNED[target.itemsize])
+        if found.item(found.argmax()) >= classes:
+            refuse_classes(classes)
+
+
+def refuse_classes(classes: int) -> NoReturn:
+    """Raise that IndexError."""
+    raise IndexError(f"a target is not from 0 to {classes - 1}")
 
 
 def _share(work: Any, x: Array) -> None:
@@ -103,10 +125,10 @@ def _share(work: Any, x: Array) -> None:
     in_threads(blocks, [(count * i // threads, count * (i + 1) // threads) for i in range(threads)])
 
 
-def _columns(x: Array, target: Array, powers: Array, sums: Array, losses: Array) -> None:
+def _columns(x: Array, target: Array, slopes: Array, sums: Array, losses: Array) -> None:
     count = len(x)
     at = multiply(target, count, dtype=np.intp, casting="unsafe")
-    _few_classes(x, add(at, _starts(count), at), powers.T, sums, losses)
+    _few_classes(x, add(at, _indices(count), at), slopes.T, sums, losses)
 
 
 def _few_classes(
@@ -118,24 +140,28 @@ def _few_classes(
     peak: Array | None = None,
     true: Array | None = None,
 ) -> None:
-    """`cross_entropy` of classes that are at these places of ``z``, which becomes the exponentials,
-    (C, N); where given, ``peak`` and ``true`` are room for numbers on the way."""
+    """`cross_entropy` of classes that are at these places of ``z``, (C, N), where the derivatives
+    go; where given, ``peak`` and ``true`` are room for numbers on the way."""
     copyto(z, x.T)
     subtract(z, _peaks(z, peak), z)
-    true = z.reshape(-1).take(at, 0, true, "clip")  # NumPy's other modes make a copy
+    flat = z.reshape(-1)
+    true = flat.take(at, 0, true, "clip")  # NumPy's other modes make a copy
     exp(z, z)
     ones(len(z), z.dtype).dot(z, out=sums)
     ln(sums, losses)
     subtract(losses, true, losses)
+    flat[at] -= sums
 
 
-def _rows(x: Array, target: Array, powers: Array, sums: Array, losses: Array) -> None:
-    subtract(x, _finite(maximum.reduce(x, 1))[:, np.newaxis], out=powers)
-    true = powers[_starts(len(x)), target]
-    exp(powers, out=powers)
-    add.reduce(powers, 1, out=sums)
+def _rows(x: Array, target: Array, slopes: Array, sums: Array, losses: Array) -> None:
+    subtract(x, _finite(maximum.reduce(x, 1))[:, np.newaxis], out=slopes)
+    at = _indices(len(x)), target
+    true = slopes[at]
+    exp(slopes, out=slopes)
+    add.reduce(slopes, 1, out=sums)
     ln(sums, out=losses)
     subtract(losses, true, out=losses)
+    slopes[at] -= sums
 
 
 def _peaks(z: Array, out: Array | None = None) -> Array:
@@ -154,33 +180,27 @@ def _finite(peak: Array) -> Array:
 
 
 @compilable(least=_COMPILED, few=0)
-def cross_entropy_grad(powers: Array, sums: Array, target: Array, g: Any) -> Array:
+def cross_entropy_grad(slopes: Array, sums: Array, g: Any) -> Array:
     """The gradient of the logits: g (softmax - [class is the true one]).
 
     Args:
-        powers, sums: as `cross_entropy` returned them.
-        target: the true classes (N,).
+        slopes, sums: as `cross_entropy` returned them.
         g: the gradient of the losses, (N,) or () for one that all share.
 
     Returns:
-        (N, C), in C order.
+        (N, C), laid out as ``slopes``.
     """
     factor = g / sums
-    if powers.flags.c_contiguous:
-        if powers.size <= _BLOCK:
-            gx = powers * factor[:, np.newaxis]
-        else:
-            gx = empty(powers.shape, powers.dtype)
+    if not slopes.flags.c_contiguous:
+        return multiply(slopes.T, factor).T
+    if slopes.size <= _BLOCK:
+        return slopes * factor[:, np.newaxis]
+    gx = empty(slopes.shape, slopes.dtype)
 
-            def scale(part: slice) -> None:
-                multiply(powers[part], factor[part, np.newaxis], out=gx[part])
+    def scale(part: slice) -> None:
+        multiply(slopes[part], factor[part, np.newaxis], out=gx[part])
 
-            _share(scale, powers)
-        _at_true(gx, target, g)
-        return gx
-    gx = empty(powers.shape, powers.dtype)
-    multiply(powers.T, factor, gx.T)
-    _at_true(gx, target, g)
+    _share(scale, slopes)
     return gx
 
 
@@ -189,37 +209,30 @@ def small_cross_entropy(
 ) -> tuple[Callable[..., tuple[Array, Array, Array]], Callable[[Any], Array], list[Array]] | None:
     """`cross_entropy` and `cross_entropy_grad` for so few logits, and buffers they use each time.
 
-    The gradient is that of the logits and targets of the latest call, which must be classes and
-    of an integer type that fits into `intp`. None where there are too many logits for that to be
+    The gradient is that of the latest call, whose targets must be of an integer type that fits into
+    `intp`. None where there are too many logits for that to be
     worth while.
     """
     if classes > _NARROW or count * classes >= _COMPILED:
         return None
     z, gz = (empty((classes, count), dtype) for _ in range(2))
     peak, sums, losses, factor, true = (empty(count, dtype) for _ in range(5))
-    flat, powers, gx = gz.reshape(-1), z.T, gz.T
+    slopes, gx = z.T, gz.T
     sample, stride, at = np.arange(count), np.array(count), empty(count, np.intp)
 
     def compute(x: Array, target: Array) -> tuple[Array, Array, Array]:
+        check_classes(target, classes)
         multiply(target, stride, at)
         add(at, sample, at)
         _few_classes(x, at, z, sums, losses, peak, true)
-        return losses, powers, sums
+        return losses, slopes, sums
 
     def differentiate(g: Any) -> Array:
         divide(g, sums, factor)
         multiply(z, factor, gz)
-        flat[at] -= g
         return gx
 
-    return compute, differentiate, [losses, powers, sums, gx]
-
-
-def _at_true(gx: Array, target: Array, g: Any) -> None:
-    """Subtract g at the true classes; with one index, which takes NumPy half the time of two."""
-    count, classes = gx.shape
-    flat = gx.reshape(-1)
-    flat[add(_starts(count, classes), target, dtype=np.intp, casting="unsafe")] -= g
+    return compute, differentiate, [losses, slopes, sums, gx]
 
 
 @compilable(least=_COMPILED, few=0)

@@ -46,11 +46,11 @@ def steps_together(kind: str, arrays: Sequence[Sequence[Array]]) -> Any:
             of one dtype and in C order. They are kept, and found by where they are now.
 
     Returns:
-        What has a method ``take(gradients, numbers, *flags)``: the parameters' gradients, and for
-        each of them, or once for all, the numbers that the step is made of, β₁, 1 − β₁, β₂, 1 − β₂,
-        rate, eps, decay and shrink, or rate, momentum, 1 − dampening and decay; whether eps goes
-        inside, there is a decay, and a shrinking, or whether there are momenta, Nesterov's, and a
-        decay.
+        What has a method ``locate(gradients)``, whether a step can be taken along these, and then
+        ``take(numbers, *flags)``: for each parameter, or once for all, the numbers that the step is
+        made of, β₁, 1 − β₁, β₂, 1 − β₂, rate, eps, decay and shrink, or rate, momentum,
+        1 − dampening and decay; whether eps goes inside, there is a decay, and a shrinking, or
+        whether there are momenta, Nesterov's, and a decay.
     """
     large = sum(row[0].size for row in arrays) >= _COMPILED
     worth = large or SETTINGS.started or SETTINGS.kernels == "numba"
@@ -58,7 +58,8 @@ def steps_together(kind: str, arrays: Sequence[Sequence[Array]]) -> Any:
         return None
     from autograd.kernels._numba.updates import Steps
 
-    return Steps(kind, arrays)
+    steps = Steps(kind, arrays)
+    return steps if steps.can_locate() else None
 
 
 @lru_cache(maxsize=2)

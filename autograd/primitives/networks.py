@@ -70,13 +70,9 @@ def linear(x: Any, weight: Any, bias: Any, /) -> Any:
 
 @linear.rule("x")
 def _(g: Any, weight: Any) -> Any:
-    if g.ndim == 2 and weight.ndim == 2:
-        if type(g) is type(weight) is _ndarray and g.size * weight.shape[1] <= LARGE:
-            return g.dot(weight)
-        return product(g, weight)
     if weight.ndim == 1:
         return g[..., None] * weight
-    if g.ndim == 1:
+    if g.ndim <= 2:
         return product(g, weight)
     rows = product(g.reshape(prod(g.shape[:-1]), g.shape[-1]), weight)
     return rows.reshape(*g.shape[:-1], weight.shape[1])
@@ -85,8 +81,6 @@ def _(g: Any, weight: Any) -> Any:
 @linear.rule("weight")
 def _(g: Any, x: Any, y_ndim: int) -> Any:
     if g.ndim == x.ndim == y_ndim == 2:
-        if type(g) is type(x) is _ndarray and x.size * g.shape[1] <= LARGE:
-            return g.T.dot(x)
         return product(g.T, x)  # of the weight's own layout
     lead = g.shape[: g.ndim - y_ndim]
     count = prod(x.shape[:-1])
@@ -99,11 +93,26 @@ def _(g: Any, x: Any, y_ndim: int) -> Any:
 @linear.rule("bias")
 def _(g: Any, bias_ndim: int, y_ndim: int) -> Any:
     if type(g) is _ndarray and g.ndim == 2 and y_ndim == 2 and bias_ndim == 1:
-        count = len(g)
-        return _ones(count, g.dtype).dot(g) if count <= _FEW else np.add.reduce(g, 0)
+        return _sum_of_rows(g)
     if y_ndim == bias_ndim:
         return g
     return np.sum(g, axis=tuple(range(g.ndim - y_ndim, g.ndim - bias_ndim)))
+
+
+@linear.shortcut
+def _(g: Any, edges: Any, x: Any, weight: Any, y_ndim: int) -> Any:
+    to_x, to_weight, to_bias = edges
+    if to_weight is None or type(g) is not _ndarray or not (g.ndim == x.ndim == y_ndim == 2):
+        return None
+    if x.size * g.shape[1] > LARGE:
+        return None
+    gx = None if to_x is None else g.dot(weight)
+    return gx, g.T.dot(x), None if to_bias is None else _sum_of_rows(g)
+
+
+def _sum_of_rows(g: Any) -> Any:
+    count = len(g)
+    return _ones(count, g.dtype).dot(g) if count <= _FEW else np.add.reduce(g, 0)
 
 
 # A product with ones sums the rows of a small matrix several times faster than a reduction.
@@ -145,7 +154,7 @@ SCALE = np.array([0.5, 0.0, 2.0, 1.0])
 
 
 @primitive(
-    aux=("powers", "sums"),
+    aux=("slopes", "sums"),
     batched=True,
     samples=(
         sample((4, 3), target=TRUE),
@@ -169,31 +178,19 @@ def cross_entropy(x: Any, /, target: Any, scale: Any = None, reduction: str = "m
     >>> cross_entropy(np.array([[0.0, 0.0]]), target=np.array([1])).round(4)
     np.float64(0.6931)
     """
-    losses, powers, sums = kernels.cross_entropy(x, target)
+    losses, slopes, sums = kernels.cross_entropy(x, target)
     if scale is not None:
         scale = scale.astype(x.dtype)
         losses = np.multiply(losses, scale, out=np.zeros_like(losses), where=scale != 0)
     if reduction == "none":
-        return losses, powers, sums
+        return losses, slopes, sums
     if len(losses) <= _FEW:
         total = _ones(len(losses), losses.dtype).dot(losses)
     else:
         total = np.add.reduce(losses)
     if reduction == "mean":
         total = _divided(total, target, scale)
-    return total, powers, sums
-
-
-_UNSIGNED = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
-
-
-@cross_entropy.precondition
-def _(x: Any, target: Any, scale: Any, reduction: str) -> None:
-    # Read as unsigned, negative numbers are the largest: one pass finds both.
-    if target.size:
-        found = target.view(_UNSIGNED[target.itemsize])
-        if found.item(found.argmax()) >= x.shape[1]:
-            raise IndexError(f"a target is not from 0 to {x.shape[1] - 1}")
+    return total, slopes, sums
 
 
 def _divided(total: Any, target: Any, scale: Any) -> Any:
@@ -205,17 +202,19 @@ def _divided(total: Any, target: Any, scale: Any) -> Any:
 
 @cross_entropy.rule
 def _(
-    g: Any, x: Any, powers: Any, sums: Any, target: Any, scale: Any, reduction: str, y_ndim: int
+    g: Any, x: Any, slopes: Any, sums: Any, target: Any, scale: Any, reduction: str, y_ndim: int
 ) -> Any:
     if reduction == "mean":
         g = _divided(g, target, scale)
     if scale is not None:
         g = (g if y_ndim else g[..., None]) * scale.astype(g.dtype)
     if type(x) is _ndarray and (g.ndim == y_ndim or (g.ndim == 1 and scale is not None)):
-        return kernels.cross_entropy_grad(powers, sums, target, g)
-    share = powers / sums[:, None] if type(x) is np.ndarray else softmax.call(x, -1)
-    hit = np.equal(target[:, None], np.arange(x.shape[1]))
-    return (share - hit) * (g[..., None] if y_ndim or scale is not None else g[..., None, None])
+        return kernels.cross_entropy_grad(slopes, sums, g)
+    if type(x) is _ndarray:
+        slopes = slopes / sums[:, None]
+    else:
+        slopes = softmax.call(x, -1) - np.equal(target[:, None], np.arange(x.shape[1]))
+    return slopes * (g[..., None] if y_ndim or scale is not None else g[..., None, None])
 
 
 @cross_entropy.specialize
@@ -230,8 +229,8 @@ def _(x: Any, target: Any, scale: Any, reduction: str) -> Specialized | None:
     each = kernels.ones(count, x.dtype)
 
     def forward(x: Any, target: Any, scale: Any, reduction: str) -> Any:
-        losses, powers, sums = compute(x, target)
-        return each.dot(losses) / count, powers, sums
+        losses, slopes, sums = compute(x, target)
+        return each.dot(losses) / count, slopes, sums
 
     def rule(g: Any, *_: Any) -> Any:
         return differentiate(g / count)

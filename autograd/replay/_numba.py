@@ -365,11 +365,11 @@ class _Source:
         """There: of logits and classes."""
         x, (target, mean) = self._name(i, 0), self._cross_entropy(i)
         logits = self.arrays[x]
-        powers = self._place(f"v{i}_0", logits.shape, logits.dtype)
+        slopes = self._place(f"v{i}_0", logits.shape, logits.dtype)
         sums = self._place(f"v{i}_1", logits.shape[:1], logits.dtype)
         losses = self._place(f"v{i}_2", logits.shape[:1], logits.dtype)
         return [
-            f"if not cross_entropy({x}, {target}, {powers}, {sums}, {losses}, {mean}, {y}):",
+            f"if not cross_entropy({x}, {target}, {slopes}, {sums}, {losses}, {mean}, {y}):",
             "    return False",
         ]
 
@@ -377,8 +377,8 @@ class _Source:
         """Back."""
         i = step.i
         part = self._part(step.targets[0], *self.arrays[self._name(i, 0)])
-        target, mean = self._cross_entropy(i)
-        return [f"cross_entropy_grad(gv{i}, v{i}_0, v{i}_1, {target}, {mean}, {part})"]
+        _, mean = self._cross_entropy(i)
+        return [f"cross_entropy_grad(gv{i}, v{i}_0, v{i}_1, {mean}, {part})"]
 
     def _cross_entropy(self, i: int) -> tuple[str, bool]:
         """The variable of the classes, and whether the mean is wanted."""

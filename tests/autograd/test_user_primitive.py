@@ -215,6 +215,44 @@ def test_a_joint_rule_is_told_what_is_needed() -> None:
     ]
 
 
+def test_a_shortcut_goes_before_the_rules_and_may_leave_it_to_them() -> None:
+    asked: list[Any] = []
+
+    @primitive()
+    def scaled(a: Any, b: Any, /, factor: float = 2.0) -> Any:
+        return factor * a * b
+
+    @scaled.rule("a")
+    def _(g: Any, b: Any, factor: float) -> Any:
+        return factor * g * b
+
+    @scaled.rule("b")
+    def _(g: Any, a: Any, factor: float) -> Any:
+        return factor * g * a
+
+    a, b = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    scaled(a, b).sum().backward()  # the code for it is written again below
+
+    @scaled.shortcut
+    def _(g: Any, edges: Any, a: Any, b: Any, factor: float, y_ndim: int) -> Any:
+        to_a, to_b = edges
+        asked.append((to_a, to_b, a is None, b is None, y_ndim))
+        if isinstance(g, Tensor) or to_a is None or to_b is None:
+            return None
+        return factor * b * g + 100, factor * a * g
+
+    scaled(a, b).sum().backward()
+    assert a.grad.data.tolist() == [112.0, 116.0]
+    assert b.grad.data.tolist() == [4.0, 8.0]
+    c = b.detach()
+    (ga,) = grad(scaled(a, c).sum(), a)  # of b, which is not read, nothing is saved
+    assert ga.data.tolist() == [6.0, 8.0]
+    (gb,) = grad(scaled(a, b).sum(), b, create_graph=True)
+    assert grad(gb.sum(), a)[0].data.tolist() == [2.0, 2.0]
+    assert asked[0] == (a, b, False, False, 1)
+    assert asked[1] == (a, None, True, False, 1)
+
+
 def test_broadcasting_and_dtypes_are_the_engines_business() -> None:
     @primitive()
     def plus(a: Any, b: Any, /) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -122,6 +124,39 @@ def reordered(step: int, params: list[Tensor], optimizer: optim.Optimizer) -> No
     params[3].grad.data.flags.writeable = False
 
 
+class Named(np.ndarray):
+    """Arrays of another class."""
+
+
+def of_another_class(step: int, params: list[Tensor], optimizer: optim.Optimizer) -> None:
+    assert params[0].grad is not None
+    params[0].grad.data = params[0].grad.data.view(Named)
+
+
+def unpickled(step: int, params: list[Tensor], optimizer: optim.Optimizer) -> None:
+    """The dtypes of such arrays are objects of their own."""
+    for p in params:
+        p.grad.data = pickle.loads(pickle.dumps(p.grad.data))
+
+
+def wider(step: int, params: list[Tensor], optimizer: optim.Optimizer) -> None:
+    if step == 2:
+        params[0].grad.data = params[0].grad.data.astype(np.float64)
+
+
+def swapped(step: int, params: list[Tensor], optimizer: optim.Optimizer) -> None:
+    if step == 2:
+        params[0].grad.data = params[0].grad.data.astype(">f4")
+
+
+def misaligned(step: int, params: list[Tensor], optimizer: optim.Optimizer) -> None:
+    for p in params:
+        room = np.empty(p.grad.data.nbytes + 1, np.uint8)
+        odd = np.ndarray(p.shape, p.dtype, room, 1)
+        odd[...] = p.grad.data
+        p.grad.data = odd
+
+
 def forgotten(step: int, params: list[Tensor], optimizer: optim.Optimizer) -> None:
     if step in (0, 2):
         params[1].grad = None
@@ -150,10 +185,33 @@ def slower(step: int, params: list[Tensor], optimizer: optim.Optimizer) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [replaced, reordered, forgotten, other_state, loaded, grown, slower]
+    "change",
+    [
+        replaced,
+        reordered,
+        of_another_class,
+        unpickled,
+        wider,
+        swapped,
+        misaligned,
+        forgotten,
+        other_state,
+        loaded,
+        grown,
+        slower,
+    ],
 )
 def test_what_changes_on_the_way(change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     check(monkeypatch, RULES["adam"], change)
+
+
+def test_parameters_and_gradients_that_were_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_copies(params: list[Tensor]) -> optim.Optimizer:
+        for p in params:
+            p.data = pickle.loads(pickle.dumps(p.data))
+        return optim.Adam(params, lr=0.1)
+
+    assert is_together(check(monkeypatch, of_copies, unpickled), len(SHAPES))
 
 
 def test_parameters_that_came_later_have_steps_of_their_own(
@@ -188,14 +246,32 @@ def test_parameters_in_the_same_memory_go_one_after_the_other(
     assert not isinstance(check(monkeypatch, tied)._bundles[0], Together)
 
 
-def test_a_gradient_of_another_shape_is_refused() -> None:
+@pytest.mark.parametrize("shape", [(4,), (1, 3), (), (2,)])
+def test_a_gradient_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     params = parameters()
     optimizer = run(RULES["adam"], params)
     set_gradients(params, 5)
     assert params[1].grad is not None
-    params[1].grad.data = np.ones(4, np.float32)
-    with pytest.raises(ValueError, match=r"has shape \(3,\), its gradient \(4,\)"):
+    params[1].grad.data = np.ones(shape, np.float32)
+    with pytest.raises(
+        ValueError, match=rf"has shape \(3,\), its gradient {re.escape(str(shape))}"
+    ):
         optimizer.step()
+
+
+def test_where_memory_looks_otherwise_nothing_is_read_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of them is asked to find arrays whose place is known, before it is relied upon."""
+    from autograd.kernels._numba import updates as compiled
+
+    def lost(slopes: int, homes: int, kind: int, dtype: int, table: Any) -> bool:
+        table[:, 1] = 64
+        return True
+
+    for located in (lambda *_: False, lost):
+        monkeypatch.setattr(compiled, "_located", located)
+        assert not is_together(check(monkeypatch, RULES["adam"]), len(SHAPES))
 
 
 @pytest.mark.parametrize("rule", ["adam", "sgd"])

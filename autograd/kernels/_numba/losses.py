@@ -10,8 +10,16 @@ import numpy as np
 
 from autograd.kernels._numba import compiled, functions, parallel, prange, serves
 from autograd.kernels._threads import thread_count
+from autograd.kernels.losses import refuse_classes
 
-__all__ = ["cross_entropy", "cross_entropy_grad", "softmax", "softmax_grad"]
+__all__ = [
+    "backward",
+    "cross_entropy",
+    "cross_entropy_grad",
+    "forward",
+    "softmax",
+    "softmax_grad",
+]
 
 # From this many logits on, a second thread is worth the trouble of waking it.
 _SHARED = 1 << 13
@@ -26,26 +34,27 @@ def cross_entropy(x: Any, target: Any) -> Any:
         return NotImplemented
     count = len(x)
     losses, sums = np.empty(count, x.dtype), np.empty(count, x.dtype)
-    powers = np.empty(x.shape, x.dtype)
+    slopes = np.empty(x.shape, x.dtype)
     target = np.ascontiguousarray(target, np.int64)
     if x.size < _SHARED:
-        _forward(x, target, losses, powers, sums, 0, count)
+        done = forward(x, target, losses, slopes, sums)
     else:
-        _forward_shared(x, target, losses, powers, sums, thread_count())
-    return losses, powers, sums
+        done = _forward_shared(x, target, losses, slopes, sums, thread_count())
+    if not done:
+        refuse_classes(x.shape[1])
+    return losses, slopes, sums
 
 
-def cross_entropy_grad(powers: Any, sums: Any, target: Any, g: Any) -> Any:
+def cross_entropy_grad(slopes: Any, sums: Any, g: Any) -> Any:
     """See :func:`autograd.kernels.losses.cross_entropy_grad`."""
-    if not serves(powers, sums):
+    if not serves(slopes, sums):
         return NotImplemented
-    gx = np.empty(powers.shape, powers.dtype)
-    g = np.ascontiguousarray(g, powers.dtype).reshape(-1)
-    target = np.ascontiguousarray(target, np.int64)
-    if powers.size < _SHARED:
-        _backward(powers, sums, target, g, gx, 0, len(gx))
+    gx = np.empty(slopes.shape, slopes.dtype)
+    g = np.ascontiguousarray(g, slopes.dtype).reshape(-1)
+    if slopes.size < _SHARED:
+        backward(slopes, sums, g, gx, 0, len(gx))
     else:
-        _backward_shared(powers, sums, target, g, gx, thread_count())
+        _backward_shared(slopes, sums, g, gx, thread_count())
     return gx
 
 
@@ -102,7 +111,7 @@ def _each_exp(a):
 
 
 @_ordered
-def _few_classes(x, target, losses, powers, sums):
+def _few_classes(x, target, losses, slopes, sums):
     """Step by step: loops along so short rows would be all overhead."""
     count, classes = x.shape
     for i in range(count):
@@ -111,54 +120,75 @@ def _few_classes(x, target, losses, powers, sums):
             peak = max(peak, x[i, j])
         peak = _shift(peak, x)
         for j in range(classes):
-            powers[i, j] = x[i, j] - peak
-        losses[i] = powers[i, target[i]]
-    _each_exp(powers.reshape(-1))
+            slopes[i, j] = x[i, j] - peak
+        losses[i] = slopes[i, target[i]]
+    _each_exp(slopes.reshape(-1))
     for i in range(count):
-        sums[i] = _total(powers[i])
+        sums[i] = _total(slopes[i])
+        slopes[i, target[i]] -= sums[i]
     for i in range(count):
         losses[i] = _log(sums[i]) - losses[i]
 
 
 @_ordered
-def _forward(x, target, losses, powers, sums, first, last):
+def _forward(x, target, losses, slopes, sums, first, last):
     if x.shape[1] <= _FEW_CLASSES:
         step = max(1, _LOGITS // x.shape[1])
         for i in range(first, last, step):
             part = slice(i, min(i + step, last))
-            _few_classes(x[part], target[part], losses[part], powers[part], sums[part])
+            _few_classes(x[part], target[part], losses[part], slopes[part], sums[part])
         return
     lanes = np.empty(8, x.dtype)
     for i in range(first, last):
-        row, out = x[i], powers[i]
+        row, out = x[i], slopes[i]
         peak = _shift(_largest(row, lanes), x)
         sums[i] = _exponentials(row, peak, out)
         losses[i] = log(sums[i]) - (row[target[i]] - peak)
-
-
-@parallel
-def _forward_shared(x, target, losses, powers, sums, threads):
-    for i in prange(threads):
-        first, last = len(x) * i // threads, len(x) * (i + 1) // threads
-        _forward(x, target, losses, powers, sums, first, last)
+        out[target[i]] -= sums[i]
 
 
 @compiled
-def _backward(powers, sums, target, g, gx, first, last):
-    for i in range(first, last):
-        row, out = powers[i], gx[i]
-        given = g[i] if len(g) > 1 else g[0]
-        factor = given / sums[i]
-        for j in range(len(row)):
-            out[j] = row[j] * factor
-        out[target[i]] -= given
+def _are_classes(target, classes):
+    outside = 0
+    for t in target:
+        outside += t < 0 or t >= classes
+    return outside == 0
+
+
+@compiled
+def forward(x, target, losses, slopes, sums):
+    """See :func:`autograd.kernels.losses.cross_entropy`; False if a target is no class."""
+    if not _are_classes(target, x.shape[1]):
+        return False
+    _forward(x, target, losses, slopes, sums, 0, len(x))
+    return True
 
 
 @parallel
-def _backward_shared(powers, sums, target, g, gx, threads):
+def _forward_shared(x, target, losses, slopes, sums, threads):
+    if not _are_classes(target, x.shape[1]):
+        return False
+    for i in prange(threads):
+        first, last = len(x) * i // threads, len(x) * (i + 1) // threads
+        _forward(x, target, losses, slopes, sums, first, last)
+    return True
+
+
+@compiled
+def backward(slopes, sums, g, gx, first, last):
+    """See :func:`autograd.kernels.losses.cross_entropy_grad`; of some of the rows."""
+    for i in range(first, last):
+        row, out = slopes[i], gx[i]
+        factor = (g[i] if len(g) > 1 else g[0]) / sums[i]
+        for j in range(len(row)):
+            out[j] = row[j] * factor
+
+
+@parallel
+def _backward_shared(slopes, sums, g, gx, threads):
     for i in prange(threads):
         first, last = len(gx) * i // threads, len(gx) * (i + 1) // threads
-        _backward(powers, sums, target, g, gx, first, last)
+        backward(slopes, sums, g, gx, first, last)
 
 
 # -------------------------------------------------------------------------------------- softmax

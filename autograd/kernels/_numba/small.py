@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from autograd.kernels._numba import compiled, gemm
-from autograd.kernels._numba.losses import _backward, _forward
+from autograd.kernels._numba.losses import backward, forward
 
 __all__ = [
     "copy",
@@ -61,13 +61,11 @@ def sum_rows(g, out):
 
 
 @compiled
-def cross_entropy(x, target, powers, sums, losses, mean, out):
+def cross_entropy(x, target, slopes, sums, losses, mean, out):
     """The sum or mean over rows of -log softmax at the target; whether all targets are classes."""
-    rows, classes = x.shape
-    for i in range(rows):
-        if target[i] < 0 or target[i] >= classes:
-            return False
-    _forward(x, target, losses, powers, sums, 0, rows)
+    if not forward(x, target, losses, slopes, sums):
+        return False
+    rows = len(x)
     total = 0.0
     for i in range(rows):
         total += losses[i]
@@ -76,8 +74,8 @@ def cross_entropy(x, target, powers, sums, losses, mean, out):
 
 
 @compiled
-def cross_entropy_grad(g, powers, sums, target, mean, out):
+def cross_entropy_grad(g, slopes, sums, mean, out):
     """Its gradient with respect to x."""
-    rows = len(powers)
+    rows = len(slopes)
     each = np.full(1, g[0] / rows if mean else g[0], g.dtype)
-    _backward(powers, sums, target, each, out, 0, rows)
+    backward(slopes, sums, each, out, 0, rows)

@@ -14,7 +14,7 @@ import numpy as np
 from numba import carray, types
 from numba.extending import intrinsic
 
-from autograd.kernels._blas import address_of, addresses_of
+from autograd.kernels._blas import address_of
 from autograd.kernels._numba import prange, serves
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import thread_count
@@ -35,34 +35,59 @@ class Steps:
     def __init__(self, kind: str, arrays: Sequence[Sequence[Any]]) -> None:
         self._arrays = arrays  # which keeps them where they are
         self._share, self._run = {"adam": (_adam_share, _adam), "sgd": (_sgd_share, _sgd)}[kind]
-        self._like = np.empty(0, arrays[0][0].dtype)
+        homes = tuple([p for p, *_ in arrays])
+        self._dtype = np.dtype(homes[0].dtype.char)  # NumPy's own, and not one that was unpickled
+        self._like = np.empty(0, self._dtype)
         # Of the array, its gradient, and its state; and the number of elements.
         self._table = np.zeros((len(arrays), 5), np.int64)
         for row, (p, *state) in zip(self._table, arrays):
             row[0], row[4] = address_of(p), p.size
             row[2 : 2 + len(state)] = list(map(address_of, state))
-        self._slopes = self._table[:, 1]
         self._total = int(self._table[:, 4].sum())
+        self._kinds = id(np.ndarray), id(self._dtype)
+        self._homes = homes
+        self._slopes: Sequence[Any] = ()
 
     @property
     def ready(self) -> bool:
         """Whether compiled code may still be used."""
         return SETTINGS.may_compile
 
-    def take(
-        self, gradients: Sequence[Any], numbers: Sequence[Sequence[float]], *flags: bool
-    ) -> None:
+    def can_locate(self) -> bool:
+        """Whether arrays are found by what memory looks like, which is promised by nobody: where
+        these ones are is known."""
+        return self._found(self._usual(self._homes)) and not np.diff(self._table[:, :2]).any()
+
+    def locate(self, gradients: tuple[Any, ...]) -> bool:
+        """Find the gradients for the next step; False if the arrays may not be written to, or a
+        gradient is missing or of another shape or dtype."""
+        if self._found(gradients):
+            return True
+        if any(g is None or g.dtype != self._dtype for g in gradients):
+            return False
+        return self._found(self._usual(gradients))
+
+    def _usual(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
+        """The same numbers in plain arrays in C order; arrays that are such keep their place."""
+        return tuple([np.require(a, self._dtype, ("C", "A")).view(self._dtype) for a in arrays])
+
+    def _found(self, gradients: tuple[Any, ...]) -> bool:
+        self._slopes = gradients  # which keeps them where they are
+        return _located(id(gradients), id(self._homes), *self._kinds, self._table)
+
+    def point_at(self, gradients: Sequence[Any]) -> None:
+        """Take the next step along these gradients, which are known to fit."""
+        self._slopes = gradients
+        self._table[:, 1] = list(map(address_of, gradients))
+
+    def take(self, numbers: Sequence[Sequence[float]], *flags: bool) -> None:
         """One step of all of them."""
-        addresses = addresses_of(gradients)
-        if 0 in addresses:
-            gradients = list(map(np.ascontiguousarray, gradients))
-            addresses = addresses_of(gradients)
-        self._slopes[:] = addresses
-        numbers = np.array(numbers, self._like.dtype)
+        numbers = np.array(numbers, self._dtype)
         if self._total < _SHARED:
             self._share(self._table, self._total, numbers, self._like, *flags, 0, 1)
         else:
             self._run(self._table, self._total, numbers, self._like, *flags, thread_count())
+        self._slopes = ()
 
 
 def adam_step(
@@ -74,7 +99,9 @@ def adam_step(
         return NotImplemented
     beta1, beta2 = betas
     numbers = (beta1, 1 - beta1, beta2, 1 - beta2, rate, eps, decay, shrink)
-    Steps("adam", [(p, m, v)]).take([g], [numbers], eps_inside, decay != 0, shrink != 1)
+    steps = Steps("adam", [(p, m, v)])
+    steps.point_at([g])
+    steps.take([numbers], eps_inside, decay != 0, shrink != 1)
     return None
 
 
@@ -87,7 +114,9 @@ def sgd_step(
     if not serves(*arrays, g) or not _writeable(*arrays):
         return NotImplemented
     numbers = (rate, momentum, 1 - dampening, decay)
-    Steps("sgd", [arrays]).take([g], [numbers], m is not None, nesterov, decay != 0)
+    steps = Steps("sgd", [arrays])
+    steps.point_at([g])
+    steps.take([numbers], m is not None, nesterov, decay != 0)
     return None
 
 
@@ -114,6 +143,52 @@ def _pointer(typingctx, address, like):
 def _part(address, first, last, like):
     """The numbers from ``first`` to ``last`` of those at an address."""
     return carray(_pointer(address + first * like.itemsize, like), last - first)
+
+
+# Where CPython has the items of a tuple, and the type of an object; and where NumPy has an array's
+# data, number of axes, lengths, dtype and flags (PyArrayObject_fields in ndarraytypes.h).
+_WORD, _HALF = np.empty(0, np.intp), np.empty(0, np.int32)
+_ITEMS = tuple.__basicsize__
+_TYPE, _DATA, _NDIM, _SHAPE, _DTYPE, _FLAGS = (
+    object.__basicsize__ + i * _WORD.itemsize for i in (-1, 0, 1, 2, 5, 6)
+)
+_C_CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
+
+
+@_exact
+def _word(address):
+    return _part(address, 0, 1, _WORD)[0]
+
+
+@_exact
+def _half(address):
+    return _part(address, 0, 1, _HALF)[0]
+
+
+@numba.njit(cache=True)  # not without the interpreter's lock
+def _located(slopes, homes, kind, dtype, table):
+    """Put the addresses of gradients into the table; whether each fits the array it is for.
+
+    One by one, in Python, this would take longer than a step of a thousand numbers. Both are
+    tuples, given by their addresses, as are the type and dtype that gradients must have.
+    """
+    for k in range(len(table)):
+        g = _word(slopes + _ITEMS + k * _WORD.itemsize)
+        p = _word(homes + _ITEMS + k * _WORD.itemsize)
+        if _word(g + _TYPE) != kind or _word(g + _DTYPE) != dtype:
+            return False
+        needed = _C_CONTIGUOUS | _ALIGNED
+        if _half(g + _FLAGS) & needed != needed or not _half(p + _FLAGS) & _WRITEABLE:
+            return False
+        axes = _half(p + _NDIM)
+        if _half(g + _NDIM) != axes:
+            return False
+        lengths, expected = _word(g + _SHAPE), _word(p + _SHAPE)
+        for i in range(axes):
+            if _word(lengths + i * _WORD.itemsize) != _word(expected + i * _WORD.itemsize):
+                return False
+        table[k, 1] = _word(g + _DATA)
+    return True
 
 
 @_exact

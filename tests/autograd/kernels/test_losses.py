@@ -36,16 +36,15 @@ def test_losses_and_gradient(
     dtype = np.float64 if double else np.float32
     x = (rng.standard_normal((count, classes)) * spread).astype(dtype)
     target = rng.integers(0, classes, count)
-    losses, powers, sums = kernels.cross_entropy(x, target)
+    losses, slopes, sums = kernels.cross_entropy(x, target)
     expected, share = defined(x, target)
     tolerance = 1e-12 if double else 2e-6
     np.testing.assert_allclose(losses, expected, rtol=tolerance, atol=tolerance)
     g = dtype(0.5) if shared else rng.standard_normal(count).astype(dtype)
-    gx = kernels.cross_entropy_grad(powers, sums, target, g)
+    gx = kernels.cross_entropy_grad(slopes, sums, g)
     hit = np.eye(classes)[target]
     np.testing.assert_allclose(gx, (share - hit) * np.expand_dims(g, -1), atol=tolerance)
     assert losses.dtype == gx.dtype == dtype
-    assert gx.flags.c_contiguous
 
 
 @pytest.mark.parametrize("shape", [(3000, 30), (300, 300), (2, 70_000)])
@@ -53,13 +52,32 @@ def test_large_batches_in_threads(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     x = rng.standard_normal(shape).astype(np.float32)
     target = rng.integers(0, shape[1], shape[0])
-    losses, powers, sums = kernels.cross_entropy(x, target)
+    losses, slopes, sums = kernels.cross_entropy(x, target)
     expected, share = defined(x, target)
     np.testing.assert_allclose(losses, expected, atol=4e-6)
-    gx = kernels.cross_entropy_grad(powers, sums, target, np.float32(2))
+    gx = kernels.cross_entropy_grad(slopes, sums, np.float32(2))
     np.testing.assert_allclose(
         gx, 2 * (share - (target[:, None] == np.arange(shape[1]))), atol=4e-6
     )
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("kind", [np.int8, np.int32, np.int64, np.uint8])
+@pytest.mark.parametrize("shape", [(5, 3), (5, 100), (3000, 30)])
+def test_targets_that_are_no_classes(
+    shape: tuple[int, int], kind: Any, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SETTINGS, "may_compile", compiled and SETTINGS.may_compile)
+    monkeypatch.setattr(SETTINGS, "kernels", "numba" if SETTINGS.may_compile else "numpy")
+    x = np.zeros(shape, np.float32)
+    for wrong in (-1, -100, shape[1], 127):
+        target = np.zeros(shape[0], kind)
+        if 0 <= wrong < shape[1] or not np.iinfo(kind).min <= wrong <= np.iinfo(kind).max:
+            continue
+        target[-1] = wrong
+        with pytest.raises(IndexError, match=f"a target is not from 0 to {shape[1] - 1}"):
+            kernels.cross_entropy(x, target)
+    np.testing.assert_allclose(kernels.cross_entropy(x[:0], target[:0])[0], [])
 
 
 def test_infinite_logits() -> None:

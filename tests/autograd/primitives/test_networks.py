@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import nn.functional as F
 from autograd import Tensor, grad
+from autograd._backward import backpropagate
 from autograd._primitive import primitives
 
 linear = primitives["linear"]
@@ -25,6 +26,31 @@ def operations(y: Tensor) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------ linear
+
+
+@pytest.mark.parametrize("trained", ["xwb", "xw", "wb", "xb", "w", "b", "x"])
+@pytest.mark.parametrize("shape", [(7, 5), (1, 1), (0, 3), (1500, 2), (5,), (2, 3, 4)])
+@pytest.mark.parametrize("outs", [(3,), ()])
+def test_the_shortcut_of_linear_gives_what_its_rules_give(
+    trained: str, shape: tuple[int, ...], outs: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(0)
+    x, w, b = leaf(rng, *shape), leaf(rng, *outs, shape[-1]), leaf(rng, *outs)
+    for name, tensor in zip("xwb", (x, w, b), strict=True):
+        tensor.requires_grad = name in trained
+    wanted = [t for t in (x, w, b) if t.requires_grad]
+    y = linear(x, w, b)
+    seed = rng.standard_normal(y.shape)
+    found = grad(y, wanted, seed, retain_graph=True)
+    expected = grad(y, wanted, seed, create_graph=True)  # a recorded pass goes by the rules
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_allclose(one.data, other.data, rtol=1e-12, atol=1e-12)
+    stack = np.stack([seed, -2 * seed])
+    several = backpropagate([(y.node, stack)], targets=wanted, batched=True)
+    for tensor, other in zip(wanted, expected, strict=True):
+        one = np.stack([other.data, -2 * other.data])
+        np.testing.assert_allclose(several[tensor], one, rtol=1e-12, atol=1e-12)
 
 
 @given(
