@@ -163,15 +163,13 @@ class Primitive:
             name = self.inputs[0]
         if name is not None and name not in self.inputs:
             raise TypeError(f"{self.name} has no input {name!r}, only {self.inputs}")
+        self._shortcut = None
         if function is None:
             assert name is not None
             self.constant_inputs += (name,)
             self.vjp = self._first_vjp
             return None
-        label = self.name + (f".rule({name})" if name is not None else ".rule")
-        # A traceback should say whose rule it is in.
-        code = function.__code__.replace(co_name=label, co_qualname=label)
-        function.__code__ = code
+        _rename(function, self.name + (f".rule({name})" if name is not None else ".rule"))
         rule = _Rule(self, function, name)
         if name is None:
             self._joint = rule
@@ -195,8 +193,10 @@ class Primitive:
 
         The function gets the gradient of the output, the node's edges, None where no gradient is
         wanted, and what its other parameters name, as in a rule; arrays are saved for rules only.
-        It returns a tuple as the rules' results are, or None for what it leaves to them.
+        It returns a tuple as the rules' results are, or None for what it leaves to them. A rule
+        declared later puts an end to it.
         """
+        _rename(function, f"{self.name}.shortcut")
         self._shortcut = _Rule(self, function, None, given=2)
         self.vjp = self._first_vjp
         return function
@@ -392,6 +392,11 @@ class Primitive:
             else:
                 values.append(value)
         return tuple(values)
+
+
+def _rename(function: Any, label: str) -> None:
+    """Let tracebacks say whose rule it is."""
+    function.__code__ = function.__code__.replace(co_name=label, co_qualname=label)
 
 
 def _output_edge(node: Node, index: int) -> Node:

@@ -251,6 +251,10 @@ def test_a_shortcut_goes_before_the_rules_and_may_leave_it_to_them() -> None:
     assert grad(gb.sum(), a)[0].data.tolist() == [2.0, 2.0]
     assert asked[0] == (a, b, False, False, 1)
     assert asked[1] == (a, None, True, False, 1)
+    asked.clear()
+    scaled.rule("b")(None)  # it may not know of this
+    scaled(a, b).sum().backward()
+    assert not asked
 
 
 def test_broadcasting_and_dtypes_are_the_engines_business() -> None:
