@@ -126,9 +126,12 @@ def _share(work: Any, x: Array) -> None:
 
 
 def _columns(x: Array, target: Array, slopes: Array, sums: Array, losses: Array) -> None:
-    count = len(x)
+    count, out = len(x), slopes.T
+    z = out if out.flags.c_contiguous else empty(out.shape, out.dtype)
     at = multiply(target, count, dtype=np.intp, casting="unsafe")
-    _few_classes(x, add(at, _indices(count), at), slopes.T, sums, losses)
+    _few_classes(x, add(at, _indices(count), at), z, sums, losses)
+    if z is not out:  # of some of the samples
+        copyto(out, z)
 
 
 def _few_classes(
@@ -140,8 +143,8 @@ def _few_classes(
     peak: Array | None = None,
     true: Array | None = None,
 ) -> None:
-    """`cross_entropy` of classes that are at these places of ``z``, (C, N), where the derivatives
-    go; where given, ``peak`` and ``true`` are room for numbers on the way."""
+    """`cross_entropy` of classes that are at these places of ``z``, (C, N) in C order, where the
+    derivatives go; where given, ``peak`` and ``true`` are room for numbers on the way."""
     copyto(z, x.T)
     subtract(z, _peaks(z, peak), z)
     flat = z.reshape(-1)
@@ -210,8 +213,7 @@ def small_cross_entropy(
     """`cross_entropy` and `cross_entropy_grad` for so few logits, and buffers they use each time.
 
     The gradient is that of the latest call, whose targets must be of an integer type that fits into
-    `intp`. None where there are too many logits for that to be
-    worth while.
+    `intp`. None where there are too many logits for that to be worth while.
     """
     if classes > _NARROW or count * classes >= _COMPILED:
         return None

@@ -47,8 +47,12 @@ def test_losses_and_gradient(
     assert losses.dtype == gx.dtype == dtype
 
 
-@pytest.mark.parametrize("shape", [(3000, 30), (300, 300), (2, 70_000)])
-def test_large_batches_in_threads(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("shape", [(3000, 30), (20_000, 30), (70_000, 2), (1500, 300), (2, 70_000)])
+def test_large_batches_in_threads(
+    shape: tuple[int, int], compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SETTINGS, "may_compile", compiled and SETTINGS.may_compile)
     rng = np.random.default_rng(0)
     x = rng.standard_normal(shape).astype(np.float32)
     target = rng.integers(0, shape[1], shape[0])
