@@ -192,12 +192,18 @@ class Primitive:
         """Declare gradients of all inputs at once, for a case in which that is quicker.
 
         The function gets the gradient of the output, the node's edges, None where no gradient is
-        wanted, and what its other parameters name, as in a rule; arrays are saved for rules only.
-        It returns a tuple as the rules' results are, or None for what it leaves to them. A rule
-        declared later puts an end to it.
+        wanted, and what its other parameters name, as in a rule; but arrays are saved for rules
+        only. It returns a tuple with the gradient of each input, None where the edge is None; or
+        None instead of a tuple, for what it leaves to the rules. A rule declared later puts an end
+        to it.
         """
+        if self.variadic:
+            raise TypeError(f"{self.name} takes any number of inputs: its rule is for all at once")
+        shortcut = _Rule(self, function, None, given=2)
+        if "needs" in shortcut.parameters:
+            raise TypeError(f"a shortcut of {self.name} sees by the edges what is needed")
         _rename(function, f"{self.name}.shortcut")
-        self._shortcut = _Rule(self, function, None, given=2)
+        self._shortcut = shortcut
         self.vjp = self._first_vjp
         return function
 
@@ -223,10 +229,13 @@ class Primitive:
         if self.n_outputs > 1:
             lines.append("    g = filled(node, g)")
         if self._shortcut is not None:
-            names["shortcut"] = self._shortcut.function
+            names.update(shortcut=self._shortcut.function, refuse=self._refuse_parts)
+            count = len(self.inputs)
             lines += [
                 f"    parts = shortcut({', '.join(['g', 'edges', *self._shortcut.reads])})",
                 "    if parts is not None:",
+                f"        if type(parts) is not tuple or len(parts) != {count}:",
+                f"            refuse(parts, {count})",
                 "        return parts",
             ]
         if self._joint is None and not self.variadic:

@@ -21,6 +21,7 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_grad",
     "ones",
+    "refuse_classes",
     "small_cross_entropy",
     "softmax",
     "softmax_grad",
@@ -191,19 +192,20 @@ def cross_entropy_grad(slopes: Array, sums: Array, g: Any) -> Array:
         g: the gradient of the losses, (N,) or () for one that all share.
 
     Returns:
-        (N, C), laid out as ``slopes``.
+        (N, C), in C order.
     """
     factor = g / sums
-    if not slopes.flags.c_contiguous:
-        return multiply(slopes.T, factor).T
-    if slopes.size <= _BLOCK:
-        return slopes * factor[:, np.newaxis]
     gx = empty(slopes.shape, slopes.dtype)
+    if not slopes.flags.c_contiguous:
+        multiply(slopes.T, factor, gx.T)
+    elif slopes.size <= _BLOCK:
+        multiply(slopes, factor[:, np.newaxis], gx)
+    else:
 
-    def scale(part: slice) -> None:
-        multiply(slopes[part], factor[part, np.newaxis], out=gx[part])
+        def scale(part: slice) -> None:
+            multiply(slopes[part], factor[part, np.newaxis], out=gx[part])
 
-    _share(scale, slopes)
+        _share(scale, slopes)
     return gx
 
 
@@ -217,9 +219,9 @@ def small_cross_entropy(
     """
     if classes > _NARROW or count * classes >= _COMPILED:
         return None
-    z, gz = (empty((classes, count), dtype) for _ in range(2))
+    z, gx = empty((classes, count), dtype), empty((count, classes), dtype)
     peak, sums, losses, factor, true = (empty(count, dtype) for _ in range(5))
-    slopes, gx = z.T, gz.T
+    slopes, across = z.T, gx.T
     sample, stride, at = np.arange(count), np.array(count), empty(count, np.intp)
 
     def compute(x: Array, target: Array) -> tuple[Array, Array, Array]:
@@ -231,7 +233,7 @@ def small_cross_entropy(
 
     def differentiate(g: Any) -> Array:
         divide(g, sums, factor)
-        multiply(z, factor, gz)
+        multiply(z, factor, across)
         return gx
 
     return compute, differentiate, [losses, slopes, sums, gx]

@@ -257,6 +257,27 @@ def test_a_shortcut_goes_before_the_rules_and_may_leave_it_to_them() -> None:
     assert not asked
 
 
+def test_shortcuts_that_make_no_sense() -> None:
+    @primitive()
+    def join(*xs: Any) -> Any:
+        return np.concatenate(xs)
+
+    @primitive()
+    def product(a: Any, b: Any, /) -> Any:
+        return a * b
+
+    with pytest.raises(TypeError, match="join takes any number of inputs"):
+        join.shortcut(lambda g, edges: None)
+    with pytest.raises(TypeError, match="sees by the edges what is needed"):
+        product.shortcut(lambda g, edges, needs: None)
+    with pytest.raises(TypeError, match="'c' is neither an input"):
+        product.shortcut(lambda g, edges, c: None)
+    for wrong in (lambda g, edges: (g,), lambda g, edges: [g, g], lambda g, edges: g):
+        product.shortcut(wrong)
+        with pytest.raises(GraphError, match="one gradient for each of its 2 inputs"):
+            product(leaf(1.0), leaf(2.0)).sum().backward()
+
+
 def test_broadcasting_and_dtypes_are_the_engines_business() -> None:
     @primitive()
     def plus(a: Any, b: Any, /) -> Any:

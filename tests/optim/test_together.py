@@ -270,7 +270,7 @@ def test_where_memory_looks_otherwise_nothing_is_read_from_it(
         return True
 
     for located in (lambda *_: False, lost):
-        monkeypatch.setattr(compiled, "_located", located)
+        monkeypatch.setattr(compiled, "located", located)
         assert not is_together(check(monkeypatch, RULES["adam"]), len(SHAPES))
 
 

@@ -11,11 +11,10 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import carray, types
-from numba.extending import intrinsic
 
 from autograd.kernels._blas import address_of
 from autograd.kernels._numba import prange, serves
+from autograd.kernels._numba._objects import located, values_at
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import thread_count
 
@@ -73,7 +72,7 @@ class Steps:
 
     def _found(self, gradients: tuple[Any, ...]) -> bool:
         self._slopes = gradients  # which keeps them where they are
-        return _located(id(gradients), id(self._homes), *self._kinds, self._table)
+        return located(id(gradients), id(self._homes), *self._kinds, self._table)
 
     def point_at(self, gradients: Sequence[Any]) -> None:
         """Take the next step along these gradients, which are known to fit."""
@@ -128,69 +127,6 @@ def _writeable(*arrays: Any) -> bool:
 # ------------------------------------------------------------------------------ compiled
 
 
-@intrinsic
-def _pointer(typingctx, address, like):
-    """The address of numbers like those of an array."""
-    pointer = types.CPointer(like.dtype)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(pointer))
-
-    return pointer(types.intp, like), codegen
-
-
-@_exact
-def _part(address, first, last, like):
-    """The numbers from ``first`` to ``last`` of those at an address."""
-    return carray(_pointer(address + first * like.itemsize, like), last - first)
-
-
-# Where CPython has the items of a tuple, and the type of an object; and where NumPy has an array's
-# data, number of axes, lengths, dtype and flags (PyArrayObject_fields in ndarraytypes.h).
-_WORD, _HALF = np.empty(0, np.intp), np.empty(0, np.int32)
-_ITEMS = tuple.__basicsize__
-_TYPE, _DATA, _NDIM, _SHAPE, _DTYPE, _FLAGS = (
-    object.__basicsize__ + i * _WORD.itemsize for i in (-1, 0, 1, 2, 5, 6)
-)
-_C_CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
-
-
-@_exact
-def _word(address):
-    return _part(address, 0, 1, _WORD)[0]
-
-
-@_exact
-def _half(address):
-    return _part(address, 0, 1, _HALF)[0]
-
-
-@numba.njit(cache=True)  # not without the interpreter's lock
-def _located(slopes, homes, kind, dtype, table):
-    """Put the addresses of gradients into the table; whether each fits the array it is for.
-
-    One by one, in Python, this would take longer than a step of a thousand numbers. Both are
-    tuples, given by their addresses, as are the type and dtype that gradients must have.
-    """
-    for k in range(len(table)):
-        g = _word(slopes + _ITEMS + k * _WORD.itemsize)
-        p = _word(homes + _ITEMS + k * _WORD.itemsize)
-        if _word(g + _TYPE) != kind or _word(g + _DTYPE) != dtype:
-            return False
-        needed = _C_CONTIGUOUS | _ALIGNED
-        if _half(g + _FLAGS) & needed != needed or not _half(p + _FLAGS) & _WRITEABLE:
-            return False
-        axes = _half(p + _NDIM)
-        if _half(g + _NDIM) != axes:
-            return False
-        lengths, expected = _word(g + _SHAPE), _word(p + _SHAPE)
-        for i in range(axes):
-            if _word(lengths + i * _WORD.itemsize) != _word(expected + i * _WORD.itemsize):
-                return False
-        table[k, 1] = _word(g + _DATA)
-    return True
-
-
 @_exact
 def _adam_part(p, g, m, v, numbers, eps_inside, decays, shrinks):
     beta1, rest1, beta2, rest2 = numbers[0], numbers[1], numbers[2], numbers[3]
@@ -219,8 +155,8 @@ def _adam_share(table, total, numbers, like, eps_inside, decays, shrinks, share,
         begin, end = max(first, 0), min(last, table[k, 4])
         if begin < end:
             _adam_part(
-                _part(table[k, 0], begin, end, like), _part(table[k, 1], begin, end, like),
-                _part(table[k, 2], begin, end, like), _part(table[k, 3], begin, end, like),
+                values_at(table[k, 0], begin, end, like), values_at(table[k, 1], begin, end, like),
+                values_at(table[k, 2], begin, end, like), values_at(table[k, 3], begin, end, like),
                 numbers[min(k, len(numbers) - 1)], eps_inside, decays, shrinks,
             )  # fmt: skip
         first -= table[k, 4]
@@ -256,8 +192,8 @@ def _sgd_share(table, total, numbers, like, moves, nesterov, decays, share, shar
         begin, end = max(first, 0), min(last, table[k, 4])
         if begin < end:
             _sgd_part(
-                _part(table[k, 0], begin, end, like), _part(table[k, 1], begin, end, like),
-                _part(table[k, 2 if moves else 0], begin, end, like),
+                values_at(table[k, 0], begin, end, like), values_at(table[k, 1], begin, end, like),
+                values_at(table[k, 2 if moves else 0], begin, end, like),
                 numbers[min(k, len(numbers) - 1)], moves, nesterov, decays,
             )  # fmt: skip
         first -= table[k, 4]

@@ -45,10 +45,13 @@ def test_losses_and_gradient(
     hit = np.eye(classes)[target]
     np.testing.assert_allclose(gx, (share - hit) * np.expand_dims(g, -1), atol=tolerance)
     assert losses.dtype == gx.dtype == dtype
+    assert gx.flags.c_contiguous
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("shape", [(3000, 30), (20_000, 30), (70_000, 2), (1500, 300), (2, 70_000)])
+@pytest.mark.parametrize(
+    "shape", [(3000, 30), (300, 300), (2, 70_000), (20_000, 30), (70_000, 2), (1500, 300)]
+)
 def test_large_batches_in_threads(
     shape: tuple[int, int], compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
