@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from autograd.kernels import _tiles, _volumes, winograd
+from autograd.kernels import _innermost, _tiles, _volumes, winograd
 from autograd.kernels._bands import Bands, Layout, Piece, bands_pay, layout
+from autograd.kernels._layout import innermost
 from autograd.kernels._residues import Residue, fills, residues, taps_together
 from autograd.kernels._rows import axes_of, batches
 from autograd.kernels._scatter import prefers_bands, prefers_scatter, scatter, scatter_in_bands
@@ -86,12 +87,16 @@ def conv(
     """
     out = conv_output_shape(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     dtype = np.result_type(x, weight) if bias is None else np.result_type(x, weight, bias)
-    y = np.empty((x.shape[0], weight.shape[0], *out), dtype)
+    shape, before = (x.shape[0], weight.shape[0], *out), [b for b, _ in padding]
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    if _prefers_innermost(len(x), w.shape, x.shape[2:], out, stride, padding, dilation):
+        y = innermost(shape, dtype)
+        _innermost.correlate(x, w, y, stride, before, dilation, bias)
+        return y
+    y = np.empty(shape, dtype)
     if w.size and _tiles.serves(out, w.shape[3:], stride, padding, dilation):
         _tiles.correlate(by_group(x, groups), w, by_group(y, groups), stride, dilation, bias)
         return y
-    before = [b for b, _ in padding]
     if _serves_winograd((x, w, y), w.shape, out, stride, dilation):
         if len(out) == 3:
             window = _volumes.Window(weight.shape[2:], out, stride, padding, dilation)
@@ -127,12 +132,20 @@ def conv_input_grad(
     >>> conv_input_grad(g, np.array([[[2.0, 3.0]]]), (5,), (2,), ((0, 0),), (1,), 1)
     array([[[ 2.,  3., 20., 30.,  0.]]])
     """
-    gx = np.empty((g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight))
+    shape, dtype = (g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight)
     w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    before = [b for b, _ in padding]
+    if (
+        _prefers_innermost(len(g), w.shape, spatial, g.shape[2:], stride, padding, dilation)
+        and np.isfinite(w).all()
+    ):
+        gx = innermost(shape, dtype)
+        _innermost.scatter(g, w, gx, stride, before, dilation)
+        return gx
+    gx = np.empty(shape, dtype)
     if w.size and _tiles.serves(g.shape[2:], w.shape[3:], stride, padding, dilation):
         _tiles.scatter(by_group(g, groups), w, by_group(gx, groups), stride, dilation)
         return gx
-    before = [b for b, _ in padding]
     by_bands = prefers_bands(g, w, stride, dilation)
     if not (by_bands and SETTINGS.convolution == "auto") and _serves_winograd(
         (g, w, gx), w.swapaxes(1, 2).shape, spatial, stride, dilation
@@ -199,7 +212,10 @@ def conv_weight_grad(
     depth = channels * math.prod(kernel)
     before = [b for b, _ in padding]
     w = np.empty((groups, filters, channels, *kernel), dtype)
-    if _serves_winograd((x, w, g), w.shape, g.shape[2:], stride, dilation):
+    by_innermost = _prefers_innermost(
+        len(g), w.shape, x.shape[2:], g.shape[2:], stride, padding, dilation
+    )
+    if not by_innermost and _serves_winograd((x, w, g), w.shape, g.shape[2:], stride, dilation):
         if len(kernel) == 3:
             window = _volumes.Window(kernel, g.shape[2:], stride, padding, dilation)
             gw = _volumes.weight_grad(conv_weight_grad, g, x, window)
@@ -227,7 +243,9 @@ def conv_weight_grad(
     # Positions that belong to no window have cotangent 0. That is exact, unless they meet an inf or
     # a nan, which is found out below.
     with np.errstate(invalid="ignore"):
-        if bands is not None:
+        if by_innermost:
+            _innermost.weigh(g, x, w, stride, before, dilation)
+        elif bands is not None:
             _weigh_bands(cotangents, cells, w, bands, stride[0], before[0])
         elif threads > 1 and few_outputs(cotangents.shape, 2):
             in_threads(work, parts_of(filters, threads))
@@ -523,6 +541,21 @@ def _weigh_bands(g: Array, x: Array, gw: Array, plan: Layout, stride: int, befor
     in_shares(work, plan.pieces, plan.threads)
     total = sum(sums[1:], sums[0]).reshape(groups, kernel[0], channels, *kernel[1:], filters)
     gw[...] = np.moveaxis(total, -1, 1).swapaxes(2, 3)
+
+
+def _prefers_innermost(
+    images: int, w: Ints, spatial: Ints, out: Ints, stride: Ints, padding: Padding, dilation: Ints
+) -> bool:
+    """Whether images had better stand innermost: the results of a convolution, in both directions,
+    and what follows finds them so.
+
+    The arguments are as for `_innermost.pays` and `_tiles.serves`.
+    """
+    return (
+        SETTINGS.convolution != "winograd"
+        and _innermost.pays(images, w, spatial, out, dilation)
+        and not _tiles.serves(out, w[3:], stride, padding, dilation)
+    )
 
 
 def _is_pointwise(x: Array, w: Array, y: _Results, stride: Ints, before: Ints) -> bool:

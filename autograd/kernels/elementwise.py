@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd.kernels._layout import alike, flat, is_innermost, new_like
 from autograd.kernels._threads import in_threads, thread_count
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array
@@ -45,23 +46,23 @@ def _in_blocks(work: Callable[..., None], *arrays: Array) -> Array:
     """Let ``work(*blocks, out)`` fill an array like the first, block by block.
 
     It must be right for blocks of any length and for whole arrays, which it gets if they are not
-    all of one shape and dtype in C order, or small.
+    all of one shape and dtype, or lie differently in memory, or are small.
     """
-    first = arrays[0]
-    out = np.empty(first.shape, first.dtype)
-    if first.size <= _BLOCK or not all(
-        a.flags.c_contiguous and a.shape == first.shape and a.dtype == first.dtype for a in arrays
-    ):
+    first, size = arrays[0], arrays[0].size
+    out, lines = np.empty(first.shape, first.dtype), None
+    like = next(filter(is_innermost, arrays), first if size > _BLOCK else None)
+    if like is not None and all(a.shape == first.shape and a.dtype == first.dtype for a in arrays):
+        out = new_like(like, first.shape)
+        lines = flat(*[alike(like, a) for a in arrays], out)
+    if lines is None:
         work(*arrays, out)
         return out
-    flat = [a.reshape(-1) for a in (*arrays, out)]
-    size = first.size
     threads = thread_count() if size >= _SHARED else 1
 
     def blocks(piece: tuple[int, int]) -> None:
         for start in range(piece[0], piece[1], _BLOCK):
             part = slice(start, min(start + _BLOCK, piece[1]))
-            work(*[a[part] for a in flat])
+            work(*[a[part] for a in lines])
 
     in_threads(blocks, [(size * i // threads, size * (i + 1) // threads) for i in range(threads)])
     return out
@@ -74,7 +75,7 @@ def relu(x: Array) -> Array:
     >>> relu(np.array([-1.0, 2.0]))
     array([0., 2.])
     """
-    if x.size <= _BLOCK:
+    if x.size <= _BLOCK and x.flags.c_contiguous:
         return np.maximum(x, zeros(x.shape, x.dtype))
 
     def work(x: Array, out: Array) -> None:

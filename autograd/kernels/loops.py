@@ -6,12 +6,14 @@ next never leaves the cache. Compiled, a loop is one pass over memory.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from autograd.kernels._layout import alike, flat, innermost, is_innermost
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import in_threads, thread_count
 from autograd.kernels._twins import settle
@@ -127,13 +129,21 @@ class Loop:
 
     def _in_blocks(self, arrays: tuple[Any, ...]) -> list[Array]:
         """Fill the buffers block by block, along the first axis, or along one axis of all."""
-        work, shape, every = self._work, self._shape, (*arrays, *self.buffers)
+        work, shape, results = self._work, self._shape, self.buffers
         assert work is not None
-        if all(np.shape(a) in (shape, ()) for a in every) and all(
-            a.flags.c_contiguous for a in arrays
-        ):
-            every = tuple([a.reshape(-1) if np.ndim(a) else a for a in every])
-            shape = (prod(shape),)
+        every = *arrays, *results
+        wide = [np.ndim(a) > 0 for a in every]
+        if all(np.shape(a) == shape for a, whole in zip(every, wide, strict=True) if whole):
+            like = next(filter(is_innermost, itertools.compress(every, wide)), None)
+            if like is not None:
+                results = [innermost(shape, o.dtype, o) for o in results]
+                arrays = tuple([alike(like, a) if np.ndim(a) else a for a in arrays])
+                every = *arrays, *results
+            lines = flat(*itertools.compress(every, wide))
+            if lines is not None:
+                left = iter(lines)
+                every = tuple([next(left) if a else b for a, b in zip(wide, every, strict=True)])
+                shape = (prod(shape),)
         length, rest = shape[0], shape[1:]
         step = min(max(1, _BLOCK // max(1, prod(rest))), length)
         along = [np.ndim(a) == len(shape) and len(a) == length > 1 for a in every]
@@ -149,7 +159,7 @@ class Loop:
                 work(*parts, *[t[: stop - start] for t in scratch])
 
         in_threads(blocks, range(threads))
-        return self.buffers
+        return results
 
 
 def _summed(array: Any, shape: tuple[int, ...]) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd.kernels._layout import alike, images_last, in_order, is_innermost, new_like
 from autograd.kernels._threads import in_threads, thread_count
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import Array
@@ -47,10 +48,13 @@ def _rows(x: Array) -> Array:
     return x.reshape((n, c, length) if length >= _LONG else (n, c * length))
 
 
-def _like(x: Array, rows: Array) -> tuple[Array, Array]:
-    """A new array like x, and the same as `_rows`; the former owns its memory: it may be kept."""
-    out = np.empty(x.shape, x.dtype)
-    return out, out.reshape(rows.shape)
+def _channels(x: Array) -> Array:
+    """Images as `_rows`, or if they stand innermost their rows as (rows, C, others * N): it is all
+    one to sums over channels what is added up at a time."""
+    if not is_innermost(x):
+        return _rows(x)
+    rows = x.shape[2] if x.ndim > 3 else 1
+    return images_last(x).reshape(x.shape[1], rows, -1).swapaxes(0, 1)
 
 
 def _spread(values: Array, like: Array, dtype: Any) -> Array:
@@ -94,7 +98,9 @@ def _total(x: Array) -> Array:
     """Sums over the images of a block, and over a channel if there are three axes, in float64."""
     if x.ndim == 3:
         n, c, length = x.shape
-        return (x.reshape(n * c, length) @ ones(length, x.dtype)).reshape(n, c).sum(0, np.float64)
+        if x.flags.c_contiguous:
+            x = x.reshape(n * c, length)
+        return np.matmul(x, ones(length, x.dtype)).reshape(n, c).sum(0, np.float64)
     whole = len(x) // _FEW * _FEW  # long sums are not left to the dtype of x alone
     sums = ones(len(x) - whole, x.dtype).dot(x[whole:]).astype(np.float64)
     if whole:
@@ -126,9 +132,9 @@ def channel_moments(x: Array) -> tuple[Array, Array]:
     >>> channel_moments(np.array([[1.0, 5.0], [3.0, 5.0]]))
     (array([2., 5.]), array([1., 0.]))
     """
-    rows, channels = _rows(x), x.shape[1]
+    rows, channels = _channels(x), x.shape[1]
     count = x.size // channels
-    start = _gather(_total(rows[:1]), channels) / (count // len(x))
+    start = _gather(_total(rows[:1]), channels) / (count // len(rows))
     shift = _spread(start, rows, rows.dtype)
 
     def work(images: slice, scratch: Array) -> tuple[Array, Array]:
@@ -149,6 +155,9 @@ def channel_sums(x: Array) -> Array:
     array([ 3., 12.])
     """
     size = prod(x.shape[2:])
+    if x.dtype.kind == "f" and is_innermost(x):
+        rows = _channels(x)
+        return np.matmul(rows, ones(rows.shape[2], x.dtype)).sum(0)
     if x.dtype.kind != "f" or not x.flags.c_contiguous or not size:
         return np.sum(x, axis=(0, *range(2, x.ndim)))
     rows = x.reshape(-1, size)  # a product with ones takes half the time of a reduction
@@ -162,10 +171,11 @@ def channel_scale(x: Array, center: Array, scale: Array, shift: Array) -> Array:
     >>> channel_scale(np.ones((1, 2)), np.array([1, 0]), np.array([2, 3]), np.array([4, 5]))
     array([[4., 8.]])
     """
-    rows = _rows(x)
+    rows = _channels(x)
     centered, shifted = bool(center.any()), bool(shift.any())
     center, scale, shift = (_spread(v, rows, x.dtype) for v in (center, scale, shift))
-    result, out = _like(x, rows)
+    result = new_like(x, x.shape)
+    out = _channels(result)
 
     def work(images: slice, scratch: Array) -> None:
         part = rows[images]
@@ -186,7 +196,7 @@ def channel_dots(g: Array, x: Array, center: Array) -> tuple[Array, Array]:
     >>> channel_dots(np.array([[1.0], [2.0]]), np.array([[3.0], [4.0]]), np.array([3.0]))
     (array([3.]), array([2.]))
     """
-    given, rows, channels = _rows(g), _rows(x), x.shape[1]
+    given, rows, channels = _channels(alike(x, g)), _channels(x), x.shape[1]
     center = _spread(center, rows, x.dtype)
 
     def work(images: slice, scratch: Array) -> tuple[Array, Array]:
@@ -208,9 +218,10 @@ def channel_combine(
     array([[4.],
            [6.]])
     """
-    given, rows = _rows(g), _rows(x)
+    given, rows = _channels(alike(x, g)), _channels(x)
     center, of_g, of_x, shift = (_spread(v, rows, x.dtype) for v in (center, of_g, of_x, shift))
-    result, out = _like(x, rows)
+    result = new_like(x, x.shape)
+    out = _channels(result)
 
     def work(images: slice, scratch: Array) -> None:
         part = np.subtract(rows[images], center, out=out[images])
@@ -245,12 +256,13 @@ def group_norm(
     >>> y, mean, rate
     (array([[-1.,  1.]]), array([[2.]]), array([[1.]]))
     """
-    rows = _rows(x)
+    rows = _rows(in_order(x))
     weight, bias = (_spread(v, rows, x.dtype) for v in (weight, bias))
     if groups == 1 and rows.ndim == 2 and rows.size <= _SMALL:
         few, mean, rate = _few_rows(rows, weight, bias, eps, centered)
         return few.reshape(x.shape), mean, rate
-    result, out = _like(x, rows)
+    result = np.empty(x.shape, x.dtype)  # which owns its memory: it may be kept
+    out = result.reshape(rows.shape)
     mean, rate = (np.zeros((len(x), groups), x.dtype) for _ in range(2))
     length = x.size // mean.size
     each = ones(length, x.dtype)
@@ -291,7 +303,7 @@ def group_norm_grad(
     >>> gx, weight, bias
     (array([[0., 0.]]), array([-1.,  0.]), array([1., 0.]))
     """
-    given, rows, channels = _rows(g), _rows(x), x.shape[1]
+    given, rows, channels = _rows(in_order(g)), _rows(in_order(x)), x.shape[1]
     factors = _spread(weight, rows, x.dtype)
     # Where what belongs together is a row, its sums of products with weights are a matrix's product
     # with a vector.
@@ -299,7 +311,8 @@ def group_norm_grad(
     if by_row and rows.size <= _SMALL:
         few, *sums = _few_rows_grad(given, rows, factors, mean, rate, centered)
         return few.reshape(x.shape), _gather(sums[0], channels), _gather(sums[1], channels)
-    whole, gx = _like(x, rows)
+    whole = np.empty(x.shape, x.dtype)
+    gx = whole.reshape(rows.shape)
     length = x.size // mean.size
     each = factors if by_row else ones(length, x.dtype)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd.kernels._layout import alike, images_last, is_innermost, new_like
 from autograd.kernels._threads import in_shares
 from autograd.kernels._twins import compilable
 from autograd.kernels._windows import (
@@ -108,25 +109,31 @@ def max_pool(
     """
     spatial = x.shape[2:]
     out = pool_output_shape(spatial, kernel, stride, padding, dilation, ceil_mode)
-    y = np.empty((*x.shape[:2], *out), x.dtype)
-    indices = np.empty(y.shape, np.int64) if want_indices else None
+    y = new_like(x, (*x.shape[:2], *out))
+    indices = new_like(x, y.shape, np.int64) if want_indices else None
     if y.size:
         axes = _axes(spatial, out, kernel, stride, padding, dilation)
-        taps = list(each_tap(spatial, out, kernel, stride, padding, dilation))
-        origins = _flat_origins(spatial, out, stride, padding)
+        planes, maxima = _planes(x, y)
+
+        def reduce_block(block: slice) -> None:
+            _reduce_windows(np.maximum, _lowest(x.dtype), planes[block], axes, maxima[block])
+
+        if indices is None:
+            _in_blocks(planes, reduce_block)
+            return y, None
+        taps = _taps(spatial, out, kernel, stride, padding, dilation)
+        origins = _of_windows(_flat_origins(spatial, out, stride, padding), maxima)
         steps = np.array([0, *reversed(_flat_steps(spatial, kernel, dilation))], np.int64)
-        planes, maxima = _planes(x), _planes(y)
-        places = None if indices is None else _planes(indices)
+        _, places = _planes(x, indices)
 
         def work(block: slice) -> None:
-            _reduce_windows(np.maximum, _lowest(x.dtype), planes[block], axes, maxima[block])
-            if places is not None:
-                rank = _winner(planes[block], maxima[block], taps)
-                # The window's first cell, plus the winner's distance from it. (Ranks are in range;
-                # mode="clip" spares a check.)
-                np.add(origins, steps.take(rank, mode="clip"), out=places[block])
-                if not rank.all():
-                    places[block][rank == 0] = 0
+            reduce_block(block)
+            rank = _winner(planes[block], maxima[block], taps)
+            # The window's first cell, plus the winner's distance from it. (Ranks are in range;
+            # mode="clip" spares a check.)
+            np.add(origins, steps.take(rank, mode="clip"), out=places[block])
+            if not rank.all():
+                places[block][rank == 0] = 0
 
         _in_blocks(planes, work)
     return y, indices
@@ -160,45 +167,46 @@ def max_pool_grad(
     array([[[ 0., 10., 20.,  0.]]])
     """
     spatial, out = x.shape[2:], y.shape[2:]
-    if all(s >= (k - 1) * d + 1 for s, k, d in zip(stride, kernel, dilation, strict=True)):
-        taps = list(each_tap(spatial, out, kernel, stride, padding, dilation))
-        everywhere = slice(None), *(slice(0, o) for o in out)
-        if all(windows[1:] == everywhere[1:] for windows, _ in taps):
-            pairs = len(out) == 2 and tuple(kernel) == (2, 2) == tuple(stride)
-            if pairs and x.size == 4 * y.size:
-                gx = _mask_pairs(g, x, y)
-            else:
-                gx = _mask_windows(g, x, y, [cells for _, cells in taps])
-            if gx is not None:
-                return gx
+    cells = _cells_apart(spatial, out, kernel, stride, padding, dilation)
+    if cells is not None:
+        y, g = alike(x, y), alike(x, g)
+        pairs = len(out) == 2 and tuple(kernel) == (2, 2) == tuple(stride)
+        if pairs and x.size == 4 * y.size and not is_innermost(x):
+            gx = _mask_pairs(g, x, y)
+        else:
+            gx = _mask_windows(g, x, y, cells)
+        if gx is not None:
+            return gx
     _, indices = max_pool(x, kernel, stride, padding, dilation, ceil_mode)
     assert indices is not None
     return max_unpool(g, indices, spatial)
 
 
-def _mask_windows(g: Array, x: Array, y: Array, taps: list[Index]) -> Array | None:
+def _mask_windows(g: Array, x: Array, y: Array, taps: Sequence[Index]) -> Array | None:
     """The gradient where no two windows meet, tap by tap: to the first cell that is the maximum.
 
     None if a window has no such cell, because it holds a nan, or if a gradient is not finite, which
     no mask can keep out of the other cells.
     """
     covered = y.size * len(taps) == x.size
-    gx = (np.empty if covered else np.zeros)(x.shape, g.dtype)
-    targets, cells, maxima, given = _planes(gx), _planes(x), _planes(y), _planes(g)
+    gx = new_like(x, x.shape, g.dtype)
+    if not covered:
+        gx[...] = 0
+    cells, targets, maxima, given = _planes(x, gx, y, g)
+    *others, last = taps
 
     def work(block: slice) -> bool:
         to, of, top, part = targets[block], cells[block], maxima[block], given[block]
-        if not np.isfinite(part).all():
+        if not np.isfinite(part).all() or np.isnan(top).any():
             return False
-        open_ = np.equal(of[taps[0]], top)
-        np.multiply(part, open_, out=to[taps[0]])
-        np.logical_not(open_, out=open_)
-        for tap in taps[1:]:
+        open_ = np.ones(top.shape, bool)
+        for tap in others:
             hit = np.equal(of[tap], top)
             np.logical_and(hit, open_, out=hit)
             np.multiply(part, hit, out=to[tap])
             np.not_equal(open_, hit, out=open_)
-        return not open_.any()
+        np.multiply(part, open_, out=to[last])
+        return True
 
     return gx if _in_blocks(cells, work) else None
 
@@ -210,7 +218,7 @@ def _mask_pairs(g: Array, x: Array, y: Array) -> Array | None:
     rows are short. None as for `_mask_windows`.
     """
     gx = np.empty(x.shape, g.dtype)
-    targets, cells, maxima, given = _planes(gx), _planes(x), _planes(y), _planes(g)
+    cells, targets, maxima, given = _planes(x, gx, y, g)
 
     def work(block: slice) -> bool:
         to, of, top, part = targets[block], cells[block], maxima[block], given[block]
@@ -307,13 +315,14 @@ def avg_pool(
     spatial = x.shape[2:]
     dilation = (1,) * len(spatial)
     out = pool_output_shape(spatial, kernel, stride, padding, dilation, ceil_mode)
-    y = np.empty((*x.shape[:2], *out), x.dtype)
+    y = new_like(x, (*x.shape[:2], *out))
     if y.size:
         axes = _axes(spatial, out, kernel, stride, padding, dilation)
         divisor = divisor_override or _divisors(
             spatial, out, kernel, stride, padding, count_include_pad, x.dtype
         )
-        planes, means = _planes(x), _planes(y)
+        planes, means = _planes(x, y)
+        divisor = _of_windows(divisor, means)
 
         def work(block: slice) -> None:
             mean = means[block]
@@ -350,13 +359,14 @@ def avg_pool_input_grad(
     array([[[1., 1., 2., 2., 0.]]])
     """
     out = g.shape[2:]
-    gx = np.empty((*g.shape[:2], *spatial), g.dtype)
+    gx = new_like(g, (*g.shape[:2], *spatial))
     if g.size and gx.size:
         axes = _axes(spatial, out, kernel, stride, padding, (1,) * len(out))
         divisor = divisor_override or _divisors(
             spatial, out, kernel, stride, padding, count_include_pad, g.dtype
         )
-        sums, cells = _planes(g), _planes(gx)
+        sums, cells = _planes(g, gx)
+        divisor = _of_windows(divisor, sums)
 
         def work(block: slice) -> None:
             _spread_windows(sums[block] / divisor, axes, cells[block])
@@ -370,9 +380,49 @@ def avg_pool_input_grad(
 # ------------------------------------------------------------------------------------- blocks
 
 
-def _planes(x: Array) -> Array:
-    """``(N, C, *spatial)`` as ``(N * C, *spatial)``, without a copy where the layout allows."""
+def _planes(x: Array, *others: Array) -> list[Array]:
+    """Arrays ``(N, C, *spatial)`` as ``(N * C, *spatial)``, without a copy where the layout allows.
+
+    Where images stand innermost in the first, each is ``(C, *spatial, N)``: planes of N lanes.
+    """
+    view = images_last if is_innermost(x) else _stacked
+    return [view(a) for a in (x, *others)]
+
+
+def _stacked(x: Array) -> Array:
+    """The same with planes one after the other in any case."""
     return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
+
+
+def _of_windows(values: Any, planes: Array) -> Any:
+    """A value for each window, to be broadcast against `_planes`; or one for all, as it is."""
+    values = np.asarray(values)
+    if not values.ndim or values.ndim == planes.ndim - 1:
+        return values
+    return values[..., np.newaxis]
+
+
+def _taps(
+    spatial: Ints, out: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints
+) -> list[tuple[Index, Index]]:
+    """`each_tap`, as indices of `_planes`."""
+    return [
+        ((slice(None), *windows[1:]), (slice(None), *cells[1:]))
+        for windows, cells in each_tap(spatial, out, kernel, stride, padding, dilation)
+    ]
+
+
+@once_for_each
+def _cells_apart(
+    spatial: Ints, out: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints
+) -> tuple[Index, ...] | None:
+    """The cells that each tap reads, as indices of `_planes`; None if windows overlap or stick
+    out."""
+    if any((k - 1) * d >= s for s, k, d in zip(stride, kernel, dilation, strict=True)):
+        return None
+    windows, cells = zip(*_taps(spatial, out, kernel, stride, padding, dilation), strict=True)
+    everywhere = slice(None), *(slice(0, o) for o in out)
+    return cells if all(those == everywhere for those in windows) else None
 
 
 def _blocks(planes: Array) -> Iterator[slice]:
@@ -403,7 +453,7 @@ def _in_blocks(planes: Array, work: Callable[[slice], bool | None]) -> bool:
 
 def _flat_blocks(x: Array, indices: Array, values: Array) -> Iterator[tuple[Array, Array, Array]]:
     """Blocks of ``x`` and ``values`` as flat arrays, with the flat indices that join them."""
-    planes, at, values = _planes(x), _planes(indices), values.reshape(-1)
+    planes, at, values = _stacked(x), _stacked(indices), values.reshape(-1)
     cells = planes.reshape(-1)
     size, windows = math.prod(planes.shape[1:]), math.prod(at.shape[1:])
     for block in _blocks(planes):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import autograd.kernels.convolution as kernels
 from autograd.kernels import (
     _bands,
+    _innermost,
     _rows,
     _scatter,
     _shares,
@@ -28,6 +29,7 @@ from autograd.kernels import (
     conv_weight_grad,
     im2col,
 )
+from autograd.kernels._layout import innermost, is_innermost
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import in_shares
 
@@ -196,6 +198,73 @@ def test_however_the_work_is_cut_up(
         patch.setattr(_bands, "_MANY_TAPS", 0)
         actual = all_three(geometry, *arrays)
     assert_all_close(actual, by_definition(geometry, *arrays))
+
+
+@given(geometries(), st.booleans(), st.integers(1, 3), st.sampled_from([1, 500, 1 << 20]))
+@pytest.mark.parametrize("finite", [True, False], ids=["finite", "not finite"])
+def test_images_innermost(
+    finite: bool, geometry: Geometry, given_so: bool, threads: int, piece: int
+) -> None:
+    geometry = geometry._replace(dilation=(1, *geometry.dilation[1:]))
+    x, w, g = geometry.arrays()
+    if not finite and x.size:
+        x.flat[x.size // 2] = np.inf
+        g.flat[g.size // 2] = np.nan
+    if given_so and x.size:
+        x, g = (_turned(a) for a in (x, g))
+    bias = np.arange(float(len(w)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "may_compile", False)
+        patch.setattr(SETTINGS, "threads", threads)
+        patch.setattr(_shares, "_SHARED", 0)
+        patch.setattr(_innermost, "_PIECE_BYTES", piece)
+        patch.setattr(_innermost, "pays", lambda images, *_: images > 0)
+        actual = all_three(geometry, x, w, g)
+        biased = conv(x, w, *geometry.window, geometry.groups, bias)
+    for a in (*actual[:2], biased):
+        assert a.flags.owndata
+        assert is_innermost(a) or (a.flags.c_contiguous and (1 in a.shape or not a.size))
+    with np.errstate(invalid="ignore"):
+        assert_all_close(actual, by_definition(geometry, x, w, g))
+        expected = actual[0] + bias.reshape(-1, *[1] * len(geometry.spatial))
+    np.testing.assert_allclose(biased, expected)
+
+
+def _turned(x: Array) -> Array:
+    turned = innermost(x.shape, x.dtype)
+    turned[...] = x
+    return turned
+
+
+def test_whose_images_stand_innermost() -> None:
+    """Those of small convolutions of many images, whoever asks; none by Winograd's algorithm."""
+    none = ((0, 0), (0, 0))
+
+    def is_so(shape: tuple[int, ...], kernels: tuple[int, ...], step: int = 1, by: int = 1) -> bool:
+        x, w = np.ones(shape, np.float32), np.ones(kernels, np.float32)
+        window = (step, step), none, (by, by)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(SETTINGS, "may_compile", False)
+            y = conv(x, w, *window, 1)
+            gx = conv_input_grad(y, w, x.shape[2:], *window, 1)
+            gw = conv_weight_grad(y, x, w.shape[2:], *window, 1)
+        assert is_innermost(y) == is_innermost(gx)
+        assert gw.flags.c_contiguous
+        return is_innermost(y)
+
+    assert is_so((64, 1, 28, 28), (6, 1, 5, 5))
+    assert is_so((8, 6, 14, 14), (16, 6, 5, 5), step=2)
+    assert not is_so((7, 6, 14, 14), (16, 6, 5, 5))
+    assert not is_so((64, 6, 14, 14), (17, 6, 5, 5))
+    assert not is_so((64, 6, 14, 14), (16, 6, 1, 1))
+    assert not is_so((64, 6, 14, 14), (16, 6, 5, 5), by=2)
+    assert not is_so((8, 6, 40, 40), (16, 6, 5, 5))
+    assert not is_so((2000, 1, 28, 28), (6, 1, 5, 5))
+    assert not is_so((64, 1, 32, 32), (6, 1, 2, 2), step=2)
+    assert is_so((8, 16, 12, 12), (16, 16, 3, 3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "convolution", "winograd")
+        assert not is_so((8, 16, 12, 12), (16, 16, 3, 3))
 
 
 @st.composite

@@ -369,6 +369,7 @@ def test_any_memory_layout(geometry: Geometry) -> None:
         lambda a: a[..., ::-1].copy()[..., ::-1],
         np.asfortranarray,
         lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+        lambda a: np.moveaxis(np.moveaxis(a, 0, -1).copy(), -1, 0),
     ):
         actual = results(layout(x), layout(g), layout(indices))
         for a, e in zip(actual, expected, strict=True):
