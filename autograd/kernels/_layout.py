@@ -1,9 +1,9 @@
-"""How a batch of images lies in memory: one after the other, or innermost.
+"""How a batch of images lies in memory: in order, one after the other, or innermost.
 
-Arrays are ``(N, C, *spatial)`` wherever they are handed on. Mostly the last axis is the one along
-which neighbours in memory are found. Where channels are few and images small, kernels do better
-with long runs of the same cell of all images: the first axis is then that one. Who reads such an
-array sees no difference but in its strides.
+Arrays are ``(N, C, *spatial)`` wherever they are handed on. In order, neighbours in memory are so
+along the last axis. Where channels are few and images small, kernels do better with long runs of
+one cell of all images: neighbours are then so along the first. Who reads such an array sees no
+difference but in its strides.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def images_last(x: Array) -> Array:
 
 
 def is_innermost(x: Array) -> bool:
-    """Whether images stand innermost, without gaps, and not also one after the other.
+    """Whether images, and no mere vectors, stand innermost, without gaps, and not also in order.
 
     >>> is_innermost(innermost((4, 2, 3, 3), float)), is_innermost(np.ones((4, 2, 3, 3)))
     (True, False)
     """
     return (
-        x.ndim > 1
+        x.ndim > 2
         and x.strides[0] == x.itemsize
         and not x.flags.c_contiguous
         and images_last(x).flags.c_contiguous
@@ -55,7 +55,8 @@ def innermost(shape: tuple[int, ...], dtype: DTypeLike, memory: Array | None = N
 
 
 def flat(*arrays: Array) -> list[Array] | None:
-    """View arrays of one shape as flat ones, element for element; None if they lie differently."""
+    """View arrays of one shape as flat ones, alike element for element; None if they lie
+    differently, or neither way."""
     if all(a.flags.c_contiguous for a in arrays):
         return [a.reshape(-1) for a in arrays]
     if all(map(is_innermost, arrays)):
@@ -70,12 +71,11 @@ def new_like(x: Array, shape: tuple[int, ...], dtype: DTypeLike = None) -> Array
 
 
 def alike(x: Array, y: Array) -> Array:
-    """``y``, of as many images, as they lie in ``x``: if they lie otherwise, a copy."""
-    innermost_x, innermost_y = is_innermost(x), is_innermost(y)
-    if innermost_x == innermost_y:
-        return y
-    if innermost_y:
+    """``y``, or a copy of it in which images stand innermost if they do in ``x``, and else not."""
+    if not is_innermost(x):
         return in_order(y)
+    if is_innermost(y):
+        return y
     copy = innermost(y.shape, y.dtype)
     copy[...] = y
     return copy

@@ -6,7 +6,6 @@ next never leaves the cache. Compiled, a loop is one pass over memory.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
@@ -132,17 +131,15 @@ class Loop:
         work, shape, results = self._work, self._shape, self.buffers
         assert work is not None
         every = *arrays, *results
-        wide = [np.ndim(a) > 0 for a in every]
-        if all(np.shape(a) == shape for a, whole in zip(every, wide, strict=True) if whole):
-            like = next(filter(is_innermost, itertools.compress(every, wide)), None)
+        if all(np.shape(a) in (shape, ()) for a in every):
+            like = next(filter(is_innermost, arrays), None)
             if like is not None:
                 results = [innermost(shape, o.dtype, o) for o in results]
-                arrays = tuple([alike(like, a) if np.ndim(a) else a for a in arrays])
-                every = *arrays, *results
-            lines = flat(*itertools.compress(every, wide))
+                every = *[alike(like, a) if np.ndim(a) else a for a in arrays], *results
+            lines = flat(*[a for a in every if np.ndim(a)])
             if lines is not None:
-                left = iter(lines)
-                every = tuple([next(left) if a else b for a, b in zip(wide, every, strict=True)])
+                each = iter(lines)
+                every = tuple([next(each) if np.ndim(a) else a for a in every])
                 shape = (prod(shape),)
         length, rest = shape[0], shape[1:]
         step = min(max(1, _BLOCK // max(1, prod(rest))), length)

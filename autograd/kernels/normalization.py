@@ -49,12 +49,11 @@ def _rows(x: Array) -> Array:
 
 
 def _channels(x: Array) -> Array:
-    """Images as `_rows`, or if they stand innermost their rows as (rows, C, others * N): it is all
-    one to sums over channels what is added up at a time."""
+    """Images as `_rows`, or where they stand innermost, (rows, C, length) with what is in a row of
+    all of them: to statistics of channels it is all one. A view of either layout."""
     if not is_innermost(x):
         return _rows(x)
-    rows = x.shape[2] if x.ndim > 3 else 1
-    return images_last(x).reshape(x.shape[1], rows, -1).swapaxes(0, 1)
+    return images_last(x).reshape(*x.shape[1:3], -1).swapaxes(0, 1)
 
 
 def _spread(values: Array, like: Array, dtype: Any) -> Array:
