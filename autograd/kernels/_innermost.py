@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import DTypeLike
 
+from autograd.kernels import winograd
 from autograd.kernels._layout import images_last
 from autograd.kernels._shares import even, multiplications, threads_for
 from autograd.kernels._threads import in_shares
@@ -25,28 +26,28 @@ __all__ = ["correlate", "pays", "scatter", "weigh"]
 # product finds it in cache.
 _PIECE_BYTES = 1 << 21
 # Bands pay for this many images or more, that are read and written with at most so many numbers
-# each and together, and for so few filters: products with more are as fast in other ways, and large
-# images take long to be brought from one layout into the other.
+# each and together, as large ones take long to be brought from one layout into the other. With more
+# filters other ways are as fast, and where Winograd's algorithm serves, with more than a few.
 _MIN_IMAGES = 8
 _MOST_NUMBERS = 1 << 13
 _MOST_OF_ALL = 3 << 19
-_MOST_FILTERS = 16
+_MOST_FILTERS, _FEW_FILTERS = 32, 16
 
 _ALL = slice(None)
 
 
-def pays(images: int, w: Ints, spatial: Ints, out: Ints, dilation: Ints) -> bool:
+def pays(images: int, w: Ints, spatial: Ints, out: Ints, stride: Ints, dilation: Ints) -> bool:
     """Whether a convolution, undilated along the first axis, had better have images innermost.
 
     Args:
         images: how many.
         w: shape of the kernels, ``(groups, filters, channels, *kernel)``.
         spatial, out: shapes of inputs and outputs.
-        dilation: per axis.
+        stride, dilation: per axis.
 
-    >>> pays(64, (1, 6, 1, 5, 5), (28, 28), (24, 24), (1, 1))
+    >>> pays(64, (1, 6, 1, 5, 5), (28, 28), (24, 24), (1, 1), (1, 1))
     True
-    >>> pays(64, (1, 64, 32, 3, 3), (28, 28), (26, 26), (1, 1))
+    >>> pays(64, (1, 64, 32, 3, 3), (28, 28), (26, 26), (1, 1), (1, 1))
     False
     """
     groups, filters, channels, *kernel = w
@@ -60,6 +61,11 @@ def pays(images: int, w: Ints, spatial: Ints, out: Ints, dilation: Ints) -> bool
         and dilation[0] == 1
         and min(given, found) > 0
         and max(given, found) <= min(_MOST_NUMBERS, _MOST_OF_ALL // images)
+        and not (
+            filters > _FEW_FILTERS
+            and winograd.fits(kernel, stride, dilation)
+            and winograd.pays(images, (filters, channels), out)
+        )
     )
 
 

@@ -553,7 +553,7 @@ def _prefers_innermost(
     """
     return (
         SETTINGS.convolution != "winograd"
-        and _innermost.pays(images, w, spatial, out, dilation)
+        and _innermost.pays(images, w, spatial, out, stride, dilation)
         and not _tiles.serves(out, w[3:], stride, padding, dilation)
     )
 
@@ -586,11 +586,9 @@ def _serves_winograd(
     if len(kernel) == 3 and groups == 1:
         images, channels, kernel = images * out[0], channels * kernel[0], kernel[1:]
         out, stride, dilation = out[1:], stride[1:], dilation[1:]
-    if SETTINGS.convolution == "direct" or list(kernel) != [3, 3]:
+    if SETTINGS.convolution == "direct" or not winograd.fits(kernel, stride, dilation):
         return False
     if any(a.dtype != np.float32 or not a.size for a in arrays):
-        return False
-    if any(s != 1 for s in (*stride, *dilation)):
         return False
     if SETTINGS.convolution == "winograd":
         return True

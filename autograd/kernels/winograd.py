@@ -31,7 +31,7 @@ from autograd.kernels._shares import threads_for
 from autograd.kernels._threads import in_shares
 from autograd.kernels._windows import Array, Ints
 
-__all__ = ["correlate", "correlate_weight_grad", "pays"]
+__all__ = ["correlate", "correlate_weight_grad", "fits", "pays"]
 
 _TILE = 4  # outputs of a tile, per axis
 _REACH = 6  # cells they read
@@ -80,6 +80,11 @@ _OUTPUTS, _CELLS, _TAPS = _rounded((0.0, 0.625, -0.625, 1.5, -1.5))
 # A bias comes in as one more row of values that counts once in every output.
 _OUTPUTS_AND_BIAS = np.concatenate([_OUTPUTS, np.ones((4, 1), np.float32)], axis=1)
 _TAPS_REVERSED = np.ascontiguousarray(_TAPS[:, ::-1])
+
+
+def fits(kernel: Ints, stride: Ints, dilation: Ints) -> bool:
+    """Whether a convolution is of the kind: of 3 by 3 kernels, step by step."""
+    return tuple(kernel) == (3, 3) and all(s == 1 for s in (*stride, *dilation))
 
 
 def pays(images: int, weight: Ints, out: Ints) -> bool:

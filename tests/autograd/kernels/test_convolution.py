@@ -255,7 +255,11 @@ def test_whose_images_stand_innermost() -> None:
     assert is_so((64, 1, 28, 28), (6, 1, 5, 5))
     assert is_so((8, 6, 14, 14), (16, 6, 5, 5), step=2)
     assert not is_so((7, 6, 14, 14), (16, 6, 5, 5))
-    assert not is_so((64, 6, 14, 14), (17, 6, 5, 5))
+    assert is_so((64, 6, 14, 14), (32, 6, 5, 5))
+    assert not is_so((64, 6, 14, 14), (33, 6, 5, 5))
+    assert is_so((64, 15, 14, 14), (17, 15, 3, 3))
+    assert is_so((64, 16, 14, 14), (17, 16, 3, 3), step=2)
+    assert not is_so((64, 16, 14, 14), (17, 16, 3, 3))
     assert not is_so((64, 6, 14, 14), (16, 6, 1, 1))
     assert not is_so((64, 6, 14, 14), (16, 6, 5, 5), by=2)
     assert not is_so((8, 6, 40, 40), (16, 6, 5, 5))
@@ -417,10 +421,16 @@ LAYERS = {
 }
 
 
+@pytest.mark.parametrize("by_innermost", [False, True], ids=["in order", "images innermost"])
 @pytest.mark.parametrize("name", LAYERS)
-def test_float32_layers(name: str) -> None:
+def test_float32_layers(name: str, by_innermost: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     geometry = LAYERS[name]
+    monkeypatch.setattr(_innermost, "pays", lambda *_: by_innermost)
+    if by_innermost:
+        if geometry.dilation[0] > 1:
+            pytest.skip("rows of cells that are apart are no band")
+        monkeypatch.setattr(SETTINGS, "may_compile", False)
     arrays = geometry.arrays(dtype=np.float32)
     x, w, g = (torch.tensor(a, dtype=torch.float64) for a in arrays)
     x.requires_grad_()
@@ -431,7 +441,7 @@ def test_float32_layers(name: str) -> None:
     expected = (y, *torch.autograd.grad(y, (x, w), g))
     for actual, e in zip(all_three(geometry, *arrays), expected, strict=True):
         assert actual.dtype == np.float32
-        assert actual.flags.c_contiguous
+        assert actual.flags.c_contiguous or (by_innermost and is_innermost(actual))
         scale = float(e.detach().abs().max())
         np.testing.assert_allclose(actual, e.detach().numpy(), atol=1e-5 * scale, rtol=0)
 
@@ -623,6 +633,7 @@ def test_who_goes_by_scattered_bands(
         scatter(*args)
 
     monkeypatch.setattr(_scatter, "scatter_by_bands", spy)
+    monkeypatch.setattr(_innermost, "pays", lambda *_: False)
     monkeypatch.setattr(SETTINGS, "may_compile", False)
     rng = np.random.default_rng(0)
     g, w = rng.standard_normal((64, filters, 8, 8)), rng.standard_normal((filters, 10, 5, 5))
