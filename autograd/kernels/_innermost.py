@@ -25,6 +25,8 @@ __all__ = ["correlate", "pays", "scatter", "weigh"]
 # What is copied at once is of about this many bytes, and what is added up of half as many: a
 # product finds it in cache.
 _PIECE_BYTES = 1 << 21
+# Work of fewer multiplications than this is not shared out over threads.
+_SHARED = 3 << 24
 # Bands pay for this many images or more, that are read and written with at most so many numbers
 # each and together, as large ones take long to be brought from one layout into the other. With more
 # filters other ways are as fast, and where Winograd's algorithm serves, with more than a few.
@@ -100,7 +102,7 @@ class _Windows:
         self.width = math.prod(self.others) * images
         self._copied = groups * channels * len(self.taps) * self.width  # of a row of cells
         work = multiplications((images, groups, filters, *out), channels * math.prod(kernel))
-        self.threads = threads_for(work)
+        self.threads = threads_for(work, _SHARED)
 
     def pieces(self, itemsize: int) -> list[tuple[int, int]]:
         """Rows of windows that are worked on at once: the first, and that after the last."""

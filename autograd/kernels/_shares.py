@@ -26,7 +26,7 @@ __all__ = [
 
 # Work below so many multiplications is not shared out over threads; to lay out a column costs about
 # as much as this many filters' multiplications with it.
-_SHARED = 3 << 24
+_SHARED = 3 << 23
 COLUMN_COST = 16
 # Outputs are computed in pieces of about this many bytes, before the padding between them is left
 # out.

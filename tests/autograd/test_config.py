@@ -273,7 +273,7 @@ def test_blas_is_held_back_where_products_are_small():
         "import numpy as np, autograd.kernels as k; from autograd.kernels._blas import openblas\n"
         "b = openblas(); n = []\n"
         "w = np.ones((64, 32, 5))\n"
-        "for length in 3200, 32:  # 41 million multiplications, columns included; and few\n"
+        "for length in 1600, 32:  # 20 million multiplications, columns included; and few\n"
         "    k.conv(np.ones((1, 32, length)), w, (1,), ((2, 2),), (1,), 1)\n"
         "    n.append(b.get_threads())\n"
         "print(*n)"

@@ -216,7 +216,7 @@ def test_images_innermost(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SETTINGS, "may_compile", False)
         patch.setattr(SETTINGS, "threads", threads)
-        patch.setattr(_shares, "_SHARED", 0)
+        patch.setattr(_innermost, "_SHARED", 0)
         patch.setattr(_innermost, "_PIECE_BYTES", piece)
         patch.setattr(_innermost, "pays", lambda images, *_: images > 0)
         actual = all_three(geometry, x, w, g)
