@@ -396,10 +396,7 @@ def _stacked(x: Array) -> Array:
 
 def _of_windows(values: Any, planes: Array) -> Any:
     """A value for each window, to be broadcast against `_planes`; or one for all, as it is."""
-    values = np.asarray(values)
-    if not values.ndim or values.ndim == planes.ndim - 1:
-        return values
-    return values[..., np.newaxis]
+    return values if np.ndim(values) in (0, planes.ndim - 1) else values[..., np.newaxis]
 
 
 def _taps(

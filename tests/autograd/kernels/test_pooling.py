@@ -406,3 +406,21 @@ def test_windows_may_be_lists() -> None:
     taps = np.ones((1, 1, 2, 2))
     y = primitives["conv"].call(x, taps, None, [2, 2], [[0, 0], [0, 0]], [1, 1])
     np.testing.assert_array_equal(y[0, 0], [[10, 18], [42, 50]])
+
+
+def test_means_are_computed_in_the_dtype_of_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number of cells that is the same for all windows turns no array into float64."""
+    monkeypatch.setattr(SETTINGS, "may_compile", False)
+    seen = []
+    spread = kernels._spread_windows
+
+    def spy(g: Array, *others: Any) -> None:
+        seen.append(g.dtype)
+        spread(g, *others)
+
+    monkeypatch.setattr(kernels, "_spread_windows", spy)
+    window = (3, 3), (3, 3), ((0, 0), (0, 0))
+    g = np.ones((2, 2, 2, 2), np.float32)
+    for cotangent in (g, np.moveaxis(np.moveaxis(g, 0, -1).copy(), -1, 0)):
+        avg_pool_input_grad(cotangent, (6, 6), *window)
+    assert seen == [np.float32] * 2
