@@ -49,10 +49,11 @@ def _in_blocks(work: Callable[..., None], *arrays: Array) -> Array:
     all of one shape and dtype, or lie differently in memory, or are small.
     """
     first, size = arrays[0], arrays[0].size
-    out, lines = np.empty(first.shape, first.dtype), None
-    like = next(filter(is_innermost, arrays), first if size > _BLOCK else None)
-    if like is not None and all(a.shape == first.shape and a.dtype == first.dtype for a in arrays):
-        out = new_like(like, first.shape)
+    like = next(filter(is_innermost, arrays), first)
+    same = all(a.shape == first.shape and a.dtype == first.dtype for a in arrays)
+    out = new_like(like if same else first, first.shape, first.dtype)
+    lines = None
+    if same and (size > _BLOCK or like is not first or is_innermost(first)):
         lines = flat(*[alike(like, a) for a in arrays], out)
     if lines is None:
         work(*arrays, out)

@@ -45,7 +45,7 @@ _SHARED = 1 << 20
 def _rows(x: Array) -> Array:
     """Images as (N, C, length), or as (N, C * length) if the channels are short."""
     n, c, length = x.shape[0], x.shape[1], prod(x.shape[2:])
-    return x.reshape((n, c, length) if length >= _LONG else (n, c * length))
+    return in_order(x).reshape((n, c, length) if length >= _LONG else (n, c * length))
 
 
 def _channels(x: Array) -> Array:
@@ -255,7 +255,7 @@ def group_norm(
     >>> y, mean, rate
     (array([[-1.,  1.]]), array([[2.]]), array([[1.]]))
     """
-    rows = _rows(in_order(x))
+    rows = _rows(x)
     weight, bias = (_spread(v, rows, x.dtype) for v in (weight, bias))
     if groups == 1 and rows.ndim == 2 and rows.size <= _SMALL:
         few, mean, rate = _few_rows(rows, weight, bias, eps, centered)
@@ -302,7 +302,7 @@ def group_norm_grad(
     >>> gx, weight, bias
     (array([[0., 0.]]), array([-1.,  0.]), array([1., 0.]))
     """
-    given, rows, channels = _rows(in_order(g)), _rows(in_order(x)), x.shape[1]
+    given, rows, channels = _rows(g), _rows(x), x.shape[1]
     factors = _spread(weight, rows, x.dtype)
     # Where what belongs together is a row, its sums of products with weights are a matrix's product
     # with a vector.

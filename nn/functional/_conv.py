@@ -127,7 +127,7 @@ def conv2d(
     Returns:
         (N, O, OH, OW) with OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1.
         Small images of a batch may stand innermost in memory, neighbours being cells of two
-        images: values are the same, but a reshape of the result is then a copy.
+        images: values are the same, strides are not. Rows, (N, -1), are a view in any case.
 
     For true convolution flip the kernel: ``conv2d(x, np.flip(w, (2, 3)))``.
 

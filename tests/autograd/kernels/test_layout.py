@@ -239,6 +239,20 @@ def test_a_network_learns_the_same(compiled: bool) -> None:
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)
 
 
+def test_rows_of_a_small_convolution_are_a_view() -> None:
+    """As its docstring tells. All numbers in a row of their own are a copy."""
+    x, w = ag.tensor(np.ones((8, 1, 6, 6))), np.ones((2, 1, 3, 3))
+    y = F.conv2d(x, w)
+    assert is_innermost(y.numpy())
+    for shape, shared in (((8, -1), True), ((-1,), False)):
+        y = F.conv2d(x, w)
+        rows = y.reshape(shape)
+        rows += 1
+        assert np.shares_memory(rows.numpy(), y.numpy()) == shared
+        assert_array_equal(rows.numpy(), np.full(rows.shape, 10.0))
+        assert_array_equal(y.numpy(), np.full(y.shape, 10.0 if shared else 9.0))
+
+
 def test_images_stay_innermost_from_layer_to_layer() -> None:
     x = ag.tensor(np.random.default_rng(0).standard_normal((64, 1, 28, 28)).astype(np.float32))
     for layer in list(lenet(nn.BatchNorm2d(6)))[:7]:
