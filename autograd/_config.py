@@ -56,6 +56,7 @@ class Config:
         _check("kernels", value, KERNELS)
         before = SETTINGS.kernels
         SETTINGS.kernels, SETTINGS.may_compile, SETTINGS.why = value, value != "numpy", ""
+        SETTINGS.few = None
         if value == "numpy":
             restore_blas_threads()
         if value == "numba" or (value == "auto" and SETTINGS.started):

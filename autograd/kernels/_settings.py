@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 __all__ = ["SETTINGS", "Settings"]
 
@@ -19,16 +20,18 @@ class Settings:
         threads: how many threads a kernel may use; None for as many as BLAS uses.
         may_compile: whether compiled kernels are in use or still to be looked for.
         started: whether compiled kernels have been got ready.
+        few: compiled layers of few numbers (a module), where compiled kernels were asked for.
         why: why these kernels are in use.
     """
 
-    __slots__ = ("convolution", "kernels", "may_compile", "started", "threads", "why")
+    __slots__ = ("convolution", "few", "kernels", "may_compile", "started", "threads", "why")
 
     kernels: str
     convolution: str
     threads: int | None
     may_compile: bool
     started: bool
+    few: Any
     why: str
 
     def __init__(self) -> None:
@@ -40,6 +43,7 @@ class Settings:
         self.threads = int(threads) if threads else None
         self.may_compile = self.kernels != "numpy"
         self.started = False
+        self.few = None
         self.why = ""
 
 

@@ -79,6 +79,10 @@ def settle() -> bool:
     if reason is None:
         SETTINGS.started = True
         SETTINGS.why = "Numba is installed"
+        if SETTINGS.kernels == "numba":
+            from autograd.kernels._numba import few
+
+            SETTINGS.few = few if few.usable() else None
         return True
     SETTINGS.may_compile = False
     SETTINGS.why = reason
@@ -90,6 +94,7 @@ def settle() -> bool:
 def _after_fork() -> None:
     if SETTINGS.started:  # GNU OpenMP does not survive a fork
         SETTINGS.may_compile = SETTINGS.started = False
+        SETTINGS.few = None
         SETTINGS.why = "this process was forked from one that uses OpenMP"
 
 

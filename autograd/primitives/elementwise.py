@@ -17,6 +17,7 @@ from autograd._primitive import (
     primitive,
     sample,
 )
+from autograd.kernels._settings import SETTINGS
 from autograd.kernels.formulas import Symbol
 from autograd.primitives.arithmetic import binary, distinct, nonzero, reciprocal, square
 
@@ -319,6 +320,9 @@ def _(g: Any, y: Any) -> Any:
         return g * (y > _zero(y.dtype, 0))
     if size > SMALL or g.shape != y.shape:
         return kernels.relu_grad(g, y)
+    few = SETTINGS.few
+    if few is not None and (gx := few.relu_grad(g, y)) is not None:
+        return gx
     gx = (y > _zero(y.dtype, 0)).astype(g.dtype)
     return _multiply(g, gx, gx)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from autograd import kernels
 from autograd._primitive import Specialized, primitive, sample
+from autograd.kernels._settings import SETTINGS
 from autograd.primitives.elementwise import sigmoid, softplus
 from autograd.primitives.products import LARGE, product
 from autograd.primitives.reduction import softmax
@@ -49,9 +50,17 @@ def linear(x: Any, weight: Any, bias: Any, /) -> Any:
     array([[13., 26.]])
     """
     if weight.ndim == 2 and x.ndim == 2:
-        turned, count = weight.T, len(weight)
-        y = x.dot(turned) if x.size * count <= LARGE else product(x, turned)
+        count = len(weight)
+        if x.size * count > LARGE:
+            y = product(x, weight.T)
+        else:
+            few = SETTINGS.few
+            if few is not None and (y := few.linear(x, weight, bias)) is not None:
+                return y
+            y = x.dot(weight.T)
         if type(bias) is _ndarray and bias.dtype is y.dtype and bias.shape == (count,):
+            if count > 1 and len(y) >= _MANY and y.size <= LARGE:
+                bias = bias[None].repeat(len(y), 0)  # a sum of like arrays takes less time
             return _add(y, bias, y)
     elif weight.ndim == 2 and x.ndim > 2:
         rows = product(x.reshape(prod(x.shape[:-1]), x.shape[-1]), weight.T)
@@ -117,6 +126,8 @@ def _sum_of_rows(g: Any) -> Any:
 
 # A product with ones sums the rows of a small matrix several times faster than a reduction.
 _FEW = 1024
+# From so many rows on, adding the same one to each takes longer than copying it for each first.
+_MANY = 128
 
 
 @linear.specialize
@@ -178,6 +189,11 @@ def cross_entropy(x: Any, /, target: Any, scale: Any = None, reduction: str = "m
     >>> cross_entropy(np.array([[0.0, 0.0]]), target=np.array([1])).round(4)
     np.float64(0.6931)
     """
+    few = SETTINGS.few
+    if few is not None and scale is None and reduction != "none":
+        found = few.cross_entropy(x, target, reduction == "mean")
+        if found is not None:
+            return found
     losses, slopes, sums = kernels.cross_entropy(x, target)
     if scale is not None:
         scale = scale.astype(x.dtype)
@@ -204,6 +220,11 @@ def _divided(total: Any, target: Any, scale: Any) -> Any:
 def _(
     g: Any, x: Any, slopes: Any, sums: Any, target: Any, scale: Any, reduction: str, y_ndim: int
 ) -> Any:
+    few = SETTINGS.few
+    if few is not None and scale is None and type(x) is _ndarray and not g.ndim:
+        gx = few.cross_entropy_grad(slopes, sums, g, reduction == "mean")
+        if gx is not None:
+            return gx
     if reduction == "mean":
         g = _divided(g, target, scale)
     if scale is not None:
