@@ -5,7 +5,8 @@ With ``*`` a correlation of planes, and ``z`` a depth of the output,
     y[n, k, z] = sum over c, t of  weight[k, c, t] * x[n, c, z * stride + t * dilation - before]
 
 is one of planes ``(n, z)`` with channels ``(c, t)``. It takes a copy of the input for each depth of
-the kernel, of some planes at a time, and pays where planes go by Winograd's algorithm.
+the kernel, of some planes at a time, and pays where planes go by Winograd's algorithm. In NumPy,
+`winograd` takes volumes itself unless there is a stride or dilation in depth.
 
 Everything here is for volumes ``(N, C, D, H, W)`` in one group. The kernels of planes are given:
 `conv`, `conv_input_grad` and `conv_weight_grad`, which know best how to compute them.

@@ -98,7 +98,7 @@ def conv(
         _tiles.correlate(by_group(x, groups), w, by_group(y, groups), stride, dilation, bias)
         return y
     if _serves_winograd((x, w, y), w.shape, out, stride, dilation):
-        if len(out) == 3:
+        if not winograd.fits(weight.shape[2:], stride, dilation):
             window = _volumes.Window(weight.shape[2:], out, stride, padding, dilation)
             return _volumes.conv(conv, x, weight, window, bias)
         if _by_winograd(x, w, y, before, bias):
@@ -147,13 +147,17 @@ def conv_input_grad(
         _tiles.scatter(by_group(g, groups), w, by_group(gx, groups), stride, dilation)
         return gx
     by_bands = prefers_bands(g, w, stride, dilation)
-    if not (by_bands and SETTINGS.convolution == "auto") and _serves_winograd(
+    whole = winograd.fits(weight.shape[2:], stride, dilation)
+    # Bands are faster, but for volumes whose planes are not transformed more than once.
+    rather = by_bands and SETTINGS.convolution == "auto" and not (whole and len(spatial) == 3)
+    if not rather and _serves_winograd(
         (g, w, gx), w.swapaxes(1, 2).shape, spatial, stride, dilation
     ):
-        if len(spatial) == 3:
+        if not whole:
             window = _volumes.Window(weight.shape[2:], g.shape[2:], stride, padding, dilation)
             return _volumes.input_grad(conv_input_grad, g, weight, spatial, window)
-        if _by_winograd(g, w, gx, [2 - b for b in before], adjoint=True):
+        begin = [k - 1 - b for k, b in zip(weight.shape[2:], before, strict=True)]
+        if _by_winograd(g, w, gx, begin, adjoint=True):
             return gx
     if by_bands:
         scatter_in_bands(g, w, gx, stride, before, dilation)
@@ -216,14 +220,15 @@ def conv_weight_grad(
         len(g), w.shape, x.shape[2:], g.shape[2:], stride, padding, dilation
     )
     if not by_innermost and _serves_winograd((x, w, g), w.shape, g.shape[2:], stride, dilation):
-        if len(kernel) == 3:
+        if not winograd.fits(kernel, stride, dilation):
             window = _volumes.Window(kernel, g.shape[2:], stride, padding, dilation)
             gw = _volumes.weight_grad(conv_weight_grad, g, x, window)
             if gw is not None:
                 return gw
         else:
+            deep = kernel[0] if len(kernel) == 3 else 1
             for i, (cells, outs) in enumerate(_blocks(groups, channels, filters)):
-                w[i] = winograd.correlate_weight_grad(g[:, outs], x[:, cells], before)
+                w[i] = winograd.correlate_weight_grad(g[:, outs], x[:, cells], before, deep)
             if np.isfinite(w).all():
                 return w.reshape(groups * filters, channels, *kernel)
     if not (g.size and x.size and depth):
@@ -574,7 +579,8 @@ def _is_pointwise(x: Array, w: Array, y: _Results, stride: Ints, before: Ints) -
 def _serves_winograd(
     arrays: Sequence[Array], w: Ints, out: Ints, stride: Ints, dilation: Ints
 ) -> bool:
-    """Whether to correlate by Winograd's tiles, in volumes those of planes (see `_volumes`).
+    """Whether to correlate by Winograd's tiles: volumes whose kernels go step by step as they are,
+    others as planes (see `_volumes`).
 
     Args:
         arrays: what is read and written: images first.
@@ -583,7 +589,7 @@ def _serves_winograd(
         stride, dilation: as given to `conv`.
     """
     images, (groups, filters, channels, *kernel) = len(arrays[0]), w
-    if len(kernel) == 3 and groups == 1:
+    if len(kernel) == 3 and groups == 1 and not winograd.fits(kernel, stride, dilation):
         images, channels, kernel = images * out[0], channels * kernel[0], kernel[1:]
         out, stride, dilation = out[1:], stride[1:], dilation[1:]
     if SETTINGS.convolution == "direct" or not winograd.fits(kernel, stride, dilation):
@@ -593,7 +599,9 @@ def _serves_winograd(
     if SETTINGS.convolution == "winograd":
         return True
     w = (groups, filters, channels, *kernel)
-    return winograd.pays(images, w[1:], out) and not bands_pay(images, w, out)
+    if not winograd.pays(images, w[1:], out):
+        return False
+    return len(kernel) == 3 or not bands_pay(images, w, out)
 
 
 def _by_winograd(

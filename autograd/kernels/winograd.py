@@ -11,6 +11,9 @@ each is one of BLAS's products, of a small matrix with one of many columns:
 
     cells  --B, B-->  (36, T, C) @ (36, C, O)  --A, A-->  outputs (4, 4, T, O)
 
+Volumes are planes one behind the other, of which a kernel sees K: with the values of a place of all
+planes side by side, what it sees of a tile, K planes of C channels, is one run of K C numbers.
+
 A. Lavin, S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016, has the method;
 B. Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution for Deep
 Neural Networks, 2020, says why the points matter.
@@ -27,7 +30,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autograd.kernels._shares import threads_for
+from autograd.kernels._shares import even, threads_for
 from autograd.kernels._threads import in_shares
 from autograd.kernels._windows import Array, Ints
 
@@ -39,8 +42,11 @@ _REACH = 6  # cells they read
 # Transforms work on pieces of about this many bytes, so that what one step writes the next one
 # finds in cache ...
 _PIECE_BYTES = 3 << 19
-# ... but never fewer tiles than this, or the products spend their time on repacking.
+# ... but never fewer tiles than this, of all planes, or the products spend their time on repacking.
 _MIN_TILES = 96
+# Of volumes about so many planes of outputs at a time: their kernels see some more planes of cells,
+# which are transformed again for the next ones.
+_PLANES = 8
 # Columns that a matrix of a transform is multiplied with at a time, at most: for small products
 # OpenBLAS has kernels that need not lay anything out first.
 _COLUMNS = 1 << 13
@@ -83,8 +89,13 @@ _TAPS_REVERSED = np.ascontiguousarray(_TAPS[:, ::-1])
 
 
 def fits(kernel: Ints, stride: Ints, dilation: Ints) -> bool:
-    """Whether a convolution is of the kind: of 3 by 3 kernels, step by step."""
-    return tuple(kernel) == (3, 3) and all(s == 1 for s in (*stride, *dilation))
+    """Whether a convolution is of the kind: of 3 by 3 kernels, in volumes any number of them one
+    behind the other, step by step."""
+    return (
+        len(kernel) in (2, 3)
+        and tuple(kernel[-2:]) == (3, 3)
+        and all(s == 1 for s in (*stride, *dilation))
+    )
 
 
 def pays(images: int, weight: Ints, out: Ints) -> bool:
@@ -93,14 +104,16 @@ def pays(images: int, weight: Ints, out: Ints) -> bool:
     Args:
         images: how many.
         weight: numbers of filters and of channels, and whatever follows.
-        out: height and width of the outputs.
+        out: height and width of the outputs; of volumes, depth, height and width.
 
     >>> pays(64, (32, 32), (28, 28)), pays(64, (32, 3), (28, 28)), pays(1, (512, 512), (4, 4))
     (True, False, False)
     """
-    rows, columns = (-(-n // _TILE) for n in out)
-    filled = math.prod(out) / (rows * columns * _TILE * _TILE)
-    return min(weight[:2]) >= 16 and images * rows * columns >= 48 and filled > 0.4
+    *depth, height, width = out
+    rows, columns = -(-height // _TILE), -(-width // _TILE)
+    filled = height * width / (rows * columns * _TILE * _TILE)
+    least, enough = (8, 4) if depth else (16, 48)  # channels, and tiles side by side
+    return min(weight[:2]) >= least and images * rows * columns >= enough and filled > 0.4
 
 
 def correlate(
@@ -114,72 +127,94 @@ def correlate(
     """Write into ``y`` the correlation of ``x`` with 3 by 3 kernels, read as 0 outside its bounds.
 
     Args:
-        x: images, float32, ``(N, C, H, W)``.
-        w: kernels, ``(O, C, 3, 3)``.
-        y: outputs, ``(N, O, OH, OW)``; any view that can be written to.
+        x: images, float32, ``(N, C, H, W)``, or volumes, ``(N, C, D, H, W)``.
+        w: kernels, ``(O, C, 3, 3)``, or ``(O, C, K, 3, 3)``.
+        y: outputs, ``(N, O, OH, OW)`` or ``(N, O, OD, OH, OW)``; any view that can be written to.
         before: window 0 starts at cell ``-before``, per axis; cells are left out where negative.
         bias: ``(O,)``, added to the outputs.
-        adjoint: whether ``w`` is ``(C, O, 3, 3)``, and its taps are meant in reverse, as in the
+        adjoint: whether ``w`` begins with ``(C, O)``, and its taps are meant in reverse, as in the
             gradient with respect to the input.
 
     Returns:
         Whether ``y`` is what it should be. It is not where numbers are infinite, NaN or huge: those
         reach all outputs of a tile, even the ones that do not read them.
     """
+    x, w, y = map(_with_depth, (x, w, y))
+    front, *corner = before if len(before) == 3 else (0, *before)
+    deep = w.shape[2]
     # All transposed operands below are left to BLAS, which takes them as they are.
-    taps = w.reshape(-1, 9).T
-    kernels = np.matmul(_TAPS_REVERSED if adjoint else _TAPS, taps).reshape(36, *w.shape[:2])
-    if not adjoint:
-        kernels = kernels.swapaxes(1, 2)
-    channels, filters = kernels.shape[1:]
+    if adjoint:
+        taps = w[:, :, ::-1].transpose(2, 0, 1, 3, 4)  # planes, channels, filters
+        channels, filters = w.shape[:2]
+        kernels = np.matmul(_TAPS_REVERSED, taps.reshape(-1, 9).T)
+        kernels = kernels.reshape(36, 1, deep * channels, filters)
+    else:
+        taps = w.swapaxes(1, 2)  # filters, planes, channels
+        filters, channels = w.shape[:2]
+        kernels = np.matmul(_TAPS, taps.reshape(-1, 9).T)
+        kernels = kernels.reshape(36, 1, filters, deep * channels).swapaxes(2, 3)
     finite = True
 
     def work(pieces: list[_Piece]) -> None:
         nonlocal finite
         tiles: _Tiles | None = None
         for piece in pieces:
-            tiles = _Tiles.of(piece, channels, filters, tiles)
-            cells = tiles.transform_cells(x[piece.images], piece.first, before)
-            np.matmul(cells, kernels, out=tiles.outputs)
+            planes = piece.planes.stop - piece.planes.start
+            tiles = _Tiles.of(piece, (planes + deep - 1, channels), (planes, filters), tiles)
+            first = piece.planes.start - front, _TILE * piece.first - corner[0], -corner[1]
+            tiles.transform_cells(x[piece.images], first)
+            np.matmul(tiles.seen, kernels, out=tiles.outputs.swapaxes(1, 2))
             outputs = tiles.transform_outputs(bias)
             if not math.isfinite(np.vdot(outputs, outputs)):
                 finite = False
                 return
             tiles.by_tile[...] = outputs
-            for i in range(_TILE * piece.first, min(_TILE * piece.last, y.shape[2]), _TILE):
-                into = y[piece.images, :, i : i + _TILE]
-                rows = slice(i - _TILE * piece.first, i - _TILE * piece.first + into.shape[2])
-                into[...] = tiles.plane[:, rows, : into.shape[3]].transpose(0, 3, 1, 2)
+            for i in range(_TILE * piece.first, min(_TILE * piece.last, y.shape[3]), _TILE):
+                into = y[piece.images, :, piece.planes, i : i + _TILE]
+                rows = slice(i - _TILE * piece.first, i - _TILE * piece.first + into.shape[3])
+                into[...] = tiles.images[:, rows, : into.shape[4]].transpose(0, 4, 3, 1, 2)
 
     with np.errstate(invalid="ignore", over="ignore"):
-        in_shares(work, _pieces(y.shape, channels, filters))
+        in_shares(work, _pieces(y.shape, channels, filters, deep))
     return finite
 
 
-def correlate_weight_grad(g: Array, x: Array, before: Ints) -> Array:
+def correlate_weight_grad(g: Array, x: Array, before: Ints, deep: int = 1) -> Array:
     """Adjoint of `correlate` with respect to the kernels.
 
     Args:
-        g: cotangent of the outputs, float32, ``(N, O, OH, OW)``.
-        x: images, float32, ``(N, C, H, W)``.
+        g: cotangent of the outputs, float32, ``(N, O, OH, OW)`` or ``(N, O, OD, OH, OW)``.
+        x: images, float32, ``(N, C, H, W)``, or volumes, ``(N, C, D, H, W)``.
         before: as given to `correlate`.
+        deep: how many planes a kernel sees of volumes, K.
 
     Returns:
-        ``(O, C, 3, 3)``; as in `correlate`, numbers that are not finite reach too far.
+        ``(O, C, 3, 3)`` or ``(O, C, K, 3, 3)``; as in `correlate`, numbers that are not finite
+        reach too far.
     """
+    of_planes = x.ndim == 4
+    x, g = map(_with_depth, (x, g))
+    front, *corner = (0, *before) if of_planes else before
     filters, channels = g.shape[1], x.shape[1]
     sums: list[Array] = []
 
     def work(pieces: list[_Piece]) -> None:
-        total = np.empty((36, filters, channels), np.float32)
+        total = np.empty((deep, 36, filters, channels), np.float32)
         term = total
         tiles: _Tiles | None = None
         for piece in pieces:
-            tiles = _Tiles.of(piece, channels, filters, tiles)
-            cells = tiles.transform_cells(x[piece.images], piece.first, before)
+            # The cotangents of planes have zeros behind them, so that as many planes of cells and
+            # of cotangents stand side by side: of a place, and so of all places.
+            planes = piece.planes.stop - piece.planes.start + deep - 1
+            tiles = _Tiles.of(piece, (planes, channels), (planes, filters), tiles)
+            first = piece.planes.start - front, _TILE * piece.first - corner[0], -corner[1]
+            cells = tiles.transform_cells(x[piece.images], first).reshape(36, -1, channels)
             rows = slice(_TILE * piece.first, _TILE * piece.last)
-            cotangents = tiles.transform_cotangents(g[piece.images, :, rows])
-            np.matmul(cotangents.swapaxes(1, 2), cells, out=term)
+            cotangents = tiles.transform_cotangents(g[piece.images, :, piece.planes, rows])
+            cotangents = cotangents.reshape(36, -1, filters).swapaxes(1, 2)
+            count = cells.shape[1]
+            for t in range(deep):
+                np.matmul(cotangents[:, :, : count - t], cells[:, t:], out=term[t])
             if term is total:
                 term = np.empty_like(total)
             else:
@@ -187,37 +222,55 @@ def correlate_weight_grad(g: Array, x: Array, before: Ints) -> Array:
         sums.append(total)
 
     with np.errstate(invalid="ignore", over="ignore"):
-        in_shares(work, _pieces(g.shape, channels, filters))
+        in_shares(work, _pieces(g.shape, channels, filters, deep))
         for other in sums[1:]:
             sums[0] += other
-        return np.matmul(sums[0].reshape(36, -1).T, _TAPS).reshape(filters, channels, 3, 3)
+        gw = np.matmul(sums[0].reshape(deep, 36, -1).swapaxes(1, 2), _TAPS)
+    gw = gw.reshape(deep, filters, channels, 3, 3)
+    return gw[0] if of_planes else gw.transpose(1, 2, 0, 3, 4)
+
+
+def _with_depth(images: Array) -> Array:
+    """Images, or kernels, as volumes that are one plane deep; volumes as they are."""
+    return images[:, :, np.newaxis] if images.ndim == 4 else images
 
 
 # ------------------------------------------------------------------------------ piece by piece
 
 
 class _Piece(NamedTuple):
-    """Some images, and rows of tiles in them: what is transformed at once."""
+    """Some images, some planes of their outputs, rows of tiles in them: transformed at once."""
 
     images: slice
+    planes: slice
     first: int
     last: int
     columns: int  # tiles in a row
 
 
-def _pieces(shape: Ints, channels: int, filters: int) -> list[_Piece]:
-    """Cut outputs of a ``shape`` up into pieces of about equal size, at least one per thread."""
-    images, _, height, width = shape
+def _pieces(shape: Ints, channels: int, filters: int, deep: int) -> list[_Piece]:
+    """Cut outputs of a ``shape``, ``(N, O, D, H, W)``, up into pieces of about equal size, at least
+    one per thread; for kernels that see so many planes."""
+    images, _, depth, height, width = shape
     rows, columns = -(-height // _TILE), -(-width // _TILE)
-    wanted = max(_MIN_TILES, _PIECE_BYTES // (36 * 4 * max(channels, filters)))
-    work = 36 * images * rows * columns * channels * filters
+    planes = even(depth, _PLANES)
+    most = max((planes + deep - 1) * channels, planes * filters)
+    wanted = max(-(-_MIN_TILES // planes), _PIECE_BYTES // (36 * 4 * most))
+    work = 36 * images * depth * rows * columns * deep * channels * filters
     threads = threads_for(work, _SHARED)
     many = _even(images, round(wanted / (rows * columns)), threads)
     some = _even(rows, round(wanted / columns), 1 if many < images else threads)
     return [
-        _Piece(slice(i, min(images, i + many)), r, min(rows, r + some), columns)
+        _Piece(
+            slice(i, min(images, i + many)),
+            slice(z, min(depth, z + planes)),
+            r,
+            min(rows, r + some),
+            columns,
+        )
         for i in range(0, images, many)
         for r in range(0, rows, some)
+        for z in range(0, depth, planes)
     ]
 
 
@@ -233,21 +286,25 @@ class _Tiles:
     A value at the points is that of a pair of them: along the rows of a tile, and down its columns.
 
     Attributes:
-        outputs: values of the outputs at the points, ``(36, tiles, filters)``.
-        plane: outputs as they lie in the images, ``(images, height, width, filters)``.
-        by_tile: the same by their places in a tile, ``(4, 4, images, rows, columns, filters)``.
+        seen: values of the cells at the points, as kernels see them that give so many planes of
+            outputs, ``(36, planes, tiles, K * channels)``.
+        outputs: values of the outputs at the points, ``(36, tiles, planes, filters)``.
+        images: outputs as they lie in the images, ``(N, height, width, planes, filters)``.
+        by_tile: the same by their places in a tile, ``(4, 4, N, rows, columns, planes * filters)``.
     """
 
     def __init__(
         self,
-        images: int,
-        rows: int,
-        columns: int,
-        channels: int,
-        filters: int,
+        shape: tuple[int, int, int],
+        cells: tuple[int, int],
+        outs: tuple[int, int],
         room: Array | None = None,
     ) -> None:
-        self.shape = images, rows, columns
+        """Of a ``shape`` ``(N, rows, columns)``; ``cells`` are planes and channels of the cells,
+        ``outs`` planes and filters."""
+        self.shape, self.of_cells, self.of_outs = shape, cells, outs
+        images, rows, columns = shape
+        channels, filters = math.prod(cells), math.prod(outs)
         count = images * rows * columns
         # Two buffers are enough: each step reads the one and writes the other.
         most = 36 * count * max(channels, filters)
@@ -258,7 +315,7 @@ class _Tiles:
         self._two = two
         self._spare: Array | None = None
         wide = 4 * columns + 2
-        self._cells = _part(two, images, 4 * rows + 2, wide, channels)
+        self._cells = _part(two, images, 4 * rows + 2, wide, *cells)
         n, h, *_ = self._cells.strides
         self._cells_down = np.ndarray(
             (images, rows, 6, wide * channels), np.float32, two, strides=(n, 4 * h, h, 4)
@@ -271,25 +328,34 @@ class _Tiles:
         )
         self._tiles = _part(two, *self._down_along.shape)
         self._transformed = _part(one, 36, count, channels)
-        self.outputs = _part(two, 36, count, filters)
+        point, tile, number = self._transformed.strides
+        self.seen = np.ndarray(
+            (36, outs[0], count, (cells[0] - outs[0] + 1) * cells[1]),
+            np.float32, one, strides=(point, cells[1] * number, tile, number),
+        )  # fmt: skip
+        self.outputs = _part(two, 36, count, *outs)
         self._along = _part(one, 4, 7, count * filters)
         self._flat = _part(two, 4, 4, count * filters)
-        self.plane = _part(one, images, 4 * rows, 4 * columns, filters)
-        split = self.plane.reshape(images, rows, 4, columns, 4, filters)
+        self.images = _part(one, images, 4 * rows, 4 * columns, *outs)
+        split = self.images.reshape(images, rows, 4, columns, 4, filters)
         self.by_tile = split.transpose(4, 2, 0, 1, 3, 5)
 
     @classmethod
-    def of(cls, piece: _Piece, channels: int, filters: int, last: _Tiles | None) -> _Tiles:
+    def of(
+        cls, piece: _Piece, cells: tuple[int, int], outs: tuple[int, int], last: _Tiles | None
+    ) -> _Tiles:
         """Room for a piece, in that of the ``last`` one where it is enough."""
         images = piece.images.stop - piece.images.start
         shape = images, piece.last - piece.first, piece.columns
         if last is None:
-            return cls(*shape, channels, filters)
-        return last if last.shape == shape else cls(*shape, channels, filters, last.room)
+            return cls(shape, cells, outs)
+        if (last.shape, last.of_cells, last.of_outs) == (shape, cells, outs):
+            return last
+        return cls(shape, cells, outs, last.room)
 
-    def transform_cells(self, x: Array, first: int, before: Ints) -> Array:
-        """Values of the cells at the points, ``(36, tiles, channels)``, from tile row ``first``."""
-        _lay_out(x, self._cells, _TILE * first - before[0], -before[1])
+    def transform_cells(self, x: Array, first: Ints) -> Array:
+        """Values of cells at the points, ``(36, tiles, planes * channels)``, from ``first`` on."""
+        _lay_out(x, self._cells, first)
         _multiply(_CELLS, self._cells_down, self._down)
         self._tiles[...] = self._down_along
         _multiply(_CELLS, self._tiles.reshape(6, -1), self._transformed.reshape(6, -1))
@@ -309,14 +375,14 @@ class _Tiles:
     def transform_cotangents(self, g: Array) -> Array:
         """Adjoint: what ``outputs`` would be. Cells that are transformed already stay."""
         images, rows, columns = self.shape
-        filters = g.shape[1]
+        filters = math.prod(self.of_outs)
         if self._spare is None:
             self._spare = np.empty(24 * images * rows * columns * filters, np.float32)
         spare = self._spare
-        plane = _part(spare, images, 4 * rows, 4 * columns, filters)
-        _lay_out(g, plane, 0, 0)
+        laid_out = _part(spare, images, 4 * rows, 4 * columns, *self.of_outs)
+        _lay_out(g, laid_out, (0, 0, 0))
         down = _part(self._two, 6, images, rows, 4 * columns, filters)
-        _multiply(_OUTPUTS.T, plane.reshape(images, rows, 4, -1), _one_axis(down))
+        _multiply(_OUTPUTS.T, laid_out.reshape(images, rows, 4, -1), _one_axis(down))
         tiles = _part(spare, 4, 6, images, rows, columns, filters)
         split = down.reshape(6, images, rows, columns, 4, filters)
         tiles[...] = split.transpose(4, 0, 1, 2, 3, 5)
@@ -349,30 +415,29 @@ def _multiply(matrix: Array, values: Array, out: Array) -> None:
         np.matmul(matrix, values[..., count * _COLUMNS :], out=out[..., count * _COLUMNS :])
 
 
-def _lay_out(x: Array, cells: Array, top: int, left: int) -> None:
-    """Copy ``x``, ``(N, C, H, W)``, into ``cells``, ``(N, height, width, C)``, from a corner on.
+def _lay_out(x: Array, cells: Array, first: Ints) -> None:
+    """Copy ``x``, ``(N, C, D, H, W)``, into ``cells``, ``(N, height, width, planes, C)``.
 
-    ``cells[n, i, j]`` is ``x[n, :, i + top, j + left]``, or 0 outside its bounds.
+    ``cells[n, i, j, k]`` is ``x[n, :, k + first[0], i + first[1], j + first[2]]``, or 0 outside its
+    bounds.
     """
-    rows, columns = (
-        slice(min(there, max(0, -corner)), max(0, min(there, size - corner)))
-        for there, size, corner in zip(cells.shape[1:3], x.shape[2:], (top, left), strict=True)
-    )
-    cells[:, : rows.start] = 0
-    cells[:, rows.stop :] = 0
-    cells[:, :, : columns.start] = 0
-    cells[:, :, columns.stop :] = 0
-    if rows.start >= rows.stop or columns.start >= columns.stop:
+    front, top, left = first
+    inside, there = [], []  # along height, width and depth
+    for axis, size, start in ((1, x.shape[3], top), (2, x.shape[4], left), (3, x.shape[2], front)):
+        wanted = cells.shape[axis]
+        low, high = min(wanted, max(0, -start)), max(0, min(wanted, size - start))
+        if low > 0:
+            cells[(slice(None),) * axis + (slice(low),)] = 0
+        if high < wanted:
+            cells[(slice(None),) * axis + (slice(high, None),)] = 0
+        inside.append(slice(low, high))
+        there.append(slice(low + start, high + start))
+    part = x[:, :, there[2], there[0], there[1]]
+    if not part.size:
         return
-    part = x[
-        :,
-        :,
-        rows.start + top : rows.stop + top,
-        columns.start + left : columns.stop + left,
-    ]
     if x.strides[1] % 1024 == 0:
         # All channels of a cell would fall on the same few lines of the cache.
         apart = np.empty((*x.shape[:2], part[0, 0].size + 16), x.dtype)[..., :-16]
         apart.reshape(part.shape)[...] = part
         part = apart.reshape(part.shape)
-    cells[:, rows, columns] = part.transpose(0, 2, 3, 1)
+    cells[:, inside[0], inside[1], inside[2]] = part.transpose(0, 3, 4, 2, 1)

@@ -83,7 +83,9 @@ def test_any_window(
         for name, way in zip(WAYS, went, strict=True):
             patch.setattr(_volumes, name, way)
         found = all_three(KERNELS[kind], *arrays, window)
-        assert [way.call_count for way in went] == [1, 1, 1]
+        # In NumPy, Winograd's algorithm takes volumes as they are, step by step.
+        whole = kind == "numpy" and stride == dilation == 1
+        assert [way.call_count for way in went] == ([0, 0, 0] if whole else [1, 1, 1])
     wide = [a.astype(np.float64) for a in arrays]
     for f, e in zip(found, all_three(KERNELS["numpy"], *wide, window), strict=True):
         assert f.shape == e.shape

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from autograd.kernels import conv, conv_input_grad, conv_weight_grad, winograd
@@ -104,6 +104,60 @@ def test_any_size_padding_and_groups(
         assert abs(a - e).max() < 1e-5 * t.max()
 
 
+def three_of_volumes(given_arrays: list[Array], padding: Any, groups: int) -> list[Array]:
+    """Outputs with bias, and both gradients."""
+    x, w, b, g = given_arrays
+    window = ((1, 1, 1), padding, (1, 1, 1), groups)
+    return [
+        _CONV(x, w, *window, b),
+        _INPUT_GRAD(g, w, x.shape[2:], *window),
+        _WEIGHT_GRAD(g, x, w.shape[2:], *window),
+    ]
+
+
+@given(
+    counts=st.tuples(st.integers(1, 3), st.integers(1, 2), st.integers(1, 4), st.integers(1, 4)),
+    size=st.tuples(st.integers(1, 9), st.integers(3, 9), st.integers(3, 9)),
+    deep=st.integers(1, 4),
+    padding=st.tuples(*[st.tuples(st.integers(0, 4), st.integers(0, 4))] * 3),
+    threads=st.integers(1, 3),
+    tiles=st.integers(1, 60),
+    planes=st.integers(1, 5),
+)
+def test_any_volume(
+    counts: tuple[int, int, int, int], size: tuple[int, int, int], deep: int,
+    padding: tuple[tuple[int, int], ...], threads: int, tiles: int, planes: int,
+) -> None:  # fmt: skip
+    """However many planes there are, and however they are cut up."""
+    images, groups, channels, filters = counts
+    kernel = (deep, 3, 3)
+    out = tuple(n + sum(p) - k + 1 for n, p, k in zip(size, padding, kernel, strict=True))
+    assume(min(out) > 0)
+    rng = np.random.default_rng(0)
+    shapes = (
+        (images, groups * channels, *size),
+        (groups * filters, channels, *kernel),
+        (groups * filters,),
+        (images, groups * filters, *out),
+    )
+    given_arrays = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "threads", threads)
+        patch.setattr(winograd, "_SHARED", 0)
+        patch.setattr(winograd, "_PIECE_BYTES", 1)
+        patch.setattr(winograd, "_MIN_TILES", tiles)
+        patch.setattr(winograd, "_PLANES", planes)
+        actual = three_of_volumes(given_arrays, padding, groups)
+    wide = [a.astype(np.float64) for a in given_arrays]
+    expected = three_of_volumes(wide, padding, groups)
+    terms = three_of_volumes([abs(a) for a in wide], padding, groups)
+    for a, e, t in zip(actual, expected, terms, strict=True):
+        assert a.dtype == np.float32
+        assert a.shape == e.shape
+        assert a.flags.c_contiguous
+        assert abs(a - e).max() < 1e-5 * max(t.max(), 1e-3)
+
+
 @pytest.mark.parametrize("channels", [32, 128, 512])
 def test_accuracy(channels: int) -> None:
     """What the module's docstring says of it."""
@@ -111,6 +165,18 @@ def test_accuracy(channels: int) -> None:
     given_arrays = arrays(2, 1, channels, channels, (12, 12), padding)
     expected = in_float64(*given_arrays, padding, 1)
     for a, e in zip(three(*given_arrays, padding, 1), expected, strict=True):
+        assert error(a, e) < 6e-6
+
+
+@pytest.mark.parametrize("channels", [32, 128])
+def test_accuracy_of_volumes(channels: int) -> None:
+    rng = np.random.default_rng(0)
+    shapes = ((2, channels, 10, 12, 12), (channels, channels, 3, 3, 3), (channels,))
+    given_arrays = [rng.standard_normal(s).astype(np.float32) for s in (*shapes, shapes[0])]
+    wide = [a.astype(np.float64) for a in given_arrays]
+    padding = ((1, 1),) * 3
+    expected = three_of_volumes(wide, padding, 1)
+    for a, e in zip(three_of_volumes(given_arrays, padding, 1), expected, strict=True):
         assert error(a, e) < 6e-6
 
 
@@ -187,3 +253,36 @@ def test_who_is_served() -> None:
         assert not is_served(x[:, :2], w[:, :2])
         patch.setattr(SETTINGS, "convolution", "direct")
         assert not is_served()
+
+
+def test_which_volumes_are_served() -> None:
+    x = np.ones((1, 8, 5, 8, 8), np.float32)
+    w = np.ones((8, 8, 3, 3, 3), np.float32)
+    seen: list[tuple[int, ...]] = []
+    original = winograd.correlate
+
+    def spy(x: Array, *args: Any, **options: Any) -> bool:
+        seen.append(x.shape)
+        return original(x, *args, **options)
+
+    def served(x: Array, w: Array, depth_stride: int = 1) -> list[bool]:
+        """As they are, of outputs and of the gradient of the input."""
+        window = ((depth_stride, 1, 1), ((1, 1),) * 3, (1, 1, 1), 1)
+        found = []
+        y = _CONV(x, w, *window)
+        found.append(x.shape in seen)
+        seen.clear()
+        _INPUT_GRAD(y, w, x.shape[2:], *window)
+        found.append(y.shape in seen)
+        seen.clear()
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "correlate", spy)
+        patch.setattr(SETTINGS, "convolution", "auto")
+        assert served(x, w) == [True, True]
+        assert served(x[..., :3, :3], w) == [False, False]  # one tile in a plane
+        assert served(x[:, :4].copy(), w[:, :4].copy()) == [False, False]
+        assert served(x, w, depth_stride=2) == [False, False]
+        patch.setattr(SETTINGS, "convolution", "direct")
+        assert served(x, w) == [False, False]
