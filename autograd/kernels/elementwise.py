@@ -133,7 +133,7 @@ def leaky_relu_grad(g: Array, x: Array, slope: float) -> Array:
 # ------------------------------------------------------------------------- exponentials and such
 
 
-@compilable(least=1 << 12)
+@compilable(least=1 << 12, few=0)
 def activation(x: Array, name: str, *parameters: float) -> Array:
     """An activation of each element, one of `ACTIVATIONS`.
 
@@ -155,7 +155,7 @@ def activation(x: Array, name: str, *parameters: float) -> Array:
     return _in_blocks(work, x)
 
 
-@compilable(least=1 << 12)
+@compilable(least=1 << 12, few=0)
 def activation_grad(g: Array, x: Array, name: str, *parameters: float) -> Array:
     """g times the slope of an activation.
 

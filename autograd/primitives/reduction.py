@@ -12,6 +12,7 @@ import numpy as np
 from autograd import kernels
 from autograd._primitive import Primitive, attach, implements, plain, primitive, sample
 from autograd._tensor import as_tensor
+from autograd.kernels._settings import SETTINGS
 from autograd.primitives import ufuncs
 from autograd.primitives.arithmetic import distinct
 from autograd.primitives.indexing import put_along_axis
@@ -305,17 +306,16 @@ def _(g: Any, x: Any, y: Any, axis: Axis, keepdims: bool) -> Any:
 ufuncs.REDUCTIONS[np.logaddexp] = logsumexp.call
 
 
-# Up to so many elements, there and back, the kernels would do what is written here.
+# Up to so many elements, there and back, the kernels in NumPy would do what is written here.
 SMALL, SMALL_BACK = 1 << 8, 1 << 11
 
 
+def _is_for_kernels(x: Any, small: int) -> bool:
+    return type(x) is np.ndarray and x.size > (small if SETTINGS.few is None or not x.ndim else 0)
+
+
 def _softmax(x: Any, axis: int, log: bool) -> Any:
-    if (
-        type(x) is np.ndarray
-        and x.size > SMALL
-        and axis in (-1, x.ndim - 1)
-        and x.dtype.kind == "f"
-    ):
+    if _is_for_kernels(x, SMALL) and axis in (-1, x.ndim - 1) and x.dtype.kind == "f":
         return kernels.softmax(x, log)
     shifted, _ = _shifted(x, axis)
     powers = np.exp(shifted)
@@ -325,7 +325,7 @@ def _softmax(x: Any, axis: int, log: bool) -> Any:
 
 def _softmax_grad(g: Any, y: Any, axis: int, log: bool) -> Any:
     (last,) = negative_axes(axis, y.ndim)
-    if type(g) is np.ndarray and g.size > SMALL_BACK and last == -1 and g.shape == y.shape:
+    if _is_for_kernels(g, SMALL_BACK) and last == -1 and g.shape == y.shape:
         return kernels.softmax_grad(g, y, log)
     if log:
         return g - np.exp(y) * np.sum(g, axis=last, keepdims=True)

@@ -24,9 +24,20 @@ from autograd.kernels._numba._objects import (
     understood,
     values_of,
 )
-from autograd.kernels._numba.losses import backward, forward
+from autograd.kernels._numba.losses import backward, forward, softmax_rows, softmax_rows_grad
+from autograd.kernels._numba.normalization import normalize_vectors, vectors_grad
 
-__all__ = ["cross_entropy", "cross_entropy_grad", "linear", "relu_grad", "usable"]
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_grad",
+    "layer_norm",
+    "layer_norm_grad",
+    "linear",
+    "relu_grad",
+    "softmax",
+    "softmax_grad",
+    "usable",
+]
 
 # Of which kind numbers are, by the dtypes that are served.
 _LIKE = {dtype: empty(0, dtype) for dtype in map(np.dtype, (np.float32, np.float64))}.get
@@ -35,7 +46,7 @@ _TARGETS, _WHOLES = id(_WHOLE), empty(0, _WHOLE)
 
 # With more rows, more weights, or a single output, `linear` is not faster than NumPy.
 _ROWS = _WEIGHTS = 1 << 10
-# From this many logits on, a second thread is worth the trouble of waking it.
+# From this many numbers on, a second thread is worth the trouble of waking it.
 _SHARED = 1 << 13
 
 
@@ -155,5 +166,116 @@ def _cross_entropy_grad(slopes, sums, g, mean, gx, like):
     backward(
         values_of(slopes, like).reshape(shape), values_of(sums, like), each,
         values_of(gx, like).reshape(shape), 0, rows,
+    )  # fmt: skip
+    return True
+
+
+def softmax(x: Any, log: bool) -> Any:
+    """See :func:`autograd.kernels.losses.softmax`."""
+    like = _LIKE(x.dtype)
+    if like is None or x.size >= _SHARED:
+        return None
+    y = empty(x.shape, x.dtype)
+    return y if _softmax(id(x), log, id(y), like) else None
+
+
+@looking
+def _softmax(x, log, y, like):
+    axes = axes_of(y)
+    numbers = values_of(y, like)
+    if not alike(x, y, axes) or axes == 0 or len(numbers) == 0:
+        return False
+    length = length_of(y, axes - 1)
+    shape = (len(numbers) // length, length)
+    softmax_rows(values_of(x, like).reshape(shape), log, numbers.reshape(shape), 0, shape[0])
+    return True
+
+
+def softmax_grad(g: Any, y: Any, log: bool) -> Any:
+    """See :func:`autograd.kernels.losses.softmax_grad`."""
+    like = _LIKE(g.dtype)
+    if like is None or g.size >= _SHARED:
+        return None
+    gx = empty(g.shape, g.dtype)
+    return gx if _softmax_grad(id(g), id(y), log, id(gx), like) else None
+
+
+@looking
+def _softmax_grad(g, y, log, gx, like):
+    axes = axes_of(gx)
+    numbers = values_of(gx, like)
+    if not (alike(g, gx, axes) and alike(y, gx, axes) and same_shape(y, gx)):
+        return False
+    if axes == 0 or len(numbers) == 0:
+        return False
+    length = length_of(gx, axes - 1)
+    shape = (len(numbers) // length, length)
+    slopes, values = values_of(g, like).reshape(shape), values_of(y, like).reshape(shape)
+    softmax_rows_grad(slopes, values, log, numbers.reshape(shape), 0, shape[0])
+    return True
+
+
+def layer_norm(x: Any, weight: Any, bias: Any, eps: float, centered: bool) -> Any:
+    """See :func:`autograd.kernels.normalization.group_norm`; of vectors, in one group."""
+    dtype = x.dtype
+    like = _LIKE(dtype)
+    if like is None or x.size >= _SHARED or x.ndim != 2:
+        return None
+    y, mean, rate = empty(x.shape, dtype), empty((len(x), 1), dtype), empty((len(x), 1), dtype)
+    done = _layer_norm(
+        id(x), id(weight), id(bias), float(eps), centered, id(y), id(mean), id(rate), like
+    )
+    return (y, mean, rate) if done else None
+
+
+@looking
+def _layer_norm(x, weight, bias, eps, centered, y, mean, rate, like):
+    if not (alike(x, y, 2) and alike(weight, y, 1) and alike(bias, y, 1)):
+        return False
+    rows, length = length_of(y, 0), length_of(y, 1)
+    if length_of(weight, 0) != length or length_of(bias, 0) != length or rows * length == 0:
+        return False
+    given, means = values_of(x, like).reshape((rows, length)), values_of(mean, like)
+    means[:] = 0
+    normalize_vectors(
+        given, given, values_of(weight, like).reshape((1, length)),
+        values_of(bias, like).reshape((1, length)), like.dtype.type(eps), centered, means,
+        values_of(rate, like), values_of(y, like).reshape((rows, length)), 0, rows,
+    )  # fmt: skip
+    return True
+
+
+def layer_norm_grad(g: Any, x: Any, weight: Any, mean: Any, rate: Any, centered: bool) -> Any:
+    """See :func:`autograd.kernels.normalization.group_norm_grad`; of vectors, in one group."""
+    dtype = x.dtype
+    like = _LIKE(dtype)
+    if like is None or x.size >= _SHARED or x.ndim != 2:
+        return None
+    gx, of_weight, of_bias = (empty(x.shape, dtype), *(empty(x.shape[1], dtype) for _ in range(2)))
+    done = _layer_norm_grad(
+        id(g), id(x), id(weight), id(mean), id(rate), centered, id(gx), id(of_weight), id(of_bias),
+        like,
+    )  # fmt: skip
+    return (gx, of_weight, of_bias) if done else None
+
+
+@looking
+def _layer_norm_grad(g, x, weight, mean, rate, centered, gx, of_weight, of_bias, like):
+    if not (alike(g, gx, 2) and alike(x, gx, 2) and same_shape(g, gx) and alike(weight, gx, 1)):
+        return False
+    rows, length = length_of(gx, 0), length_of(gx, 1)
+    if not (alike(mean, gx, 2) and alike(rate, gx, 2) and length_of(weight, 0) == length):
+        return False
+    means, rates = values_of(mean, like), values_of(rate, like)
+    if len(means) != rows or len(rates) != rows or rows * length == 0:
+        return False
+    shape, one = (rows, length), (1, length)
+    sums, dots = values_of(of_bias, like), values_of(of_weight, like)
+    sums[:] = 0
+    dots[:] = 0
+    vectors_grad(
+        values_of(g, like).reshape(shape), values_of(x, like).reshape(shape),
+        values_of(weight, like).reshape(one), means, rates, centered,
+        values_of(gx, like).reshape(shape), dots.reshape(one), sums.reshape(one), 0, rows,
     )  # fmt: skip
     return True

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from autograd.kernels._numba import compiled, functions, parallel, prange, serves
+from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import thread_count
 from autograd.kernels.losses import refuse_classes
 
@@ -19,6 +20,8 @@ __all__ = [
     "forward",
     "softmax",
     "softmax_grad",
+    "softmax_rows",
+    "softmax_rows_grad",
 ]
 
 # From this many logits on, a second thread is worth the trouble of waking it.
@@ -200,6 +203,9 @@ def _rows(x: Any) -> Any:
 
 def softmax(x: Any, log: bool = False) -> Any:
     """See :func:`autograd.kernels.losses.softmax`."""
+    few = SETTINGS.few
+    if few is not None and (found := few.softmax(x, log)) is not None:
+        return found
     if not serves(x) or not x.size:
         return NotImplemented
     y = np.empty(x.shape, x.dtype)
@@ -209,6 +215,9 @@ def softmax(x: Any, log: bool = False) -> Any:
 
 def softmax_grad(g: Any, y: Any, log: bool = False) -> Any:
     """See :func:`autograd.kernels.losses.softmax_grad`."""
+    few = SETTINGS.few
+    if few is not None and (found := few.softmax_grad(g, y, log)) is not None:
+        return found
     if not serves(g, y) or not g.size:
         return NotImplemented
     gx = np.empty(g.shape, g.dtype)
@@ -237,18 +246,24 @@ def _times(row, factor):
         row[j] *= factor
 
 
+@compiled
+def softmax_rows(x, log, y, first, last):
+    """See :func:`autograd.kernels.losses.softmax`; of some of the rows."""
+    lanes = np.empty(8, x.dtype)
+    for i in range(first, last):
+        row, out = x[i], y[i]
+        peak = _shift(_largest(row, lanes), x)
+        total = _exponentials(row, peak, out)
+        if log:
+            _less(row, peak, np.log(total), out)
+        else:
+            _times(out, 1 / total)
+
+
 @parallel
 def _softmax(x, log, y, threads):
     for t in prange(threads):
-        lanes = np.empty(8, x.dtype)
-        for i in range(len(x) * t // threads, len(x) * (t + 1) // threads):
-            row, out = x[i], y[i]
-            peak = _shift(_largest(row, lanes), x)
-            total = _exponentials(row, peak, out)
-            if log:
-                _less(row, peak, np.log(total), out)
-            else:
-                _times(out, 1 / total)
+        softmax_rows(x, log, y, len(x) * t // threads, len(x) * (t + 1) // threads)
 
 
 @compiled
@@ -263,11 +278,17 @@ def _log_softmax_slope(g, y, total, out):
         out[j] = g[j] - _exp(y[j]) * total
 
 
+@compiled
+def softmax_rows_grad(g, y, log, gx, first, last):
+    """See :func:`autograd.kernels.losses.softmax_grad`; of some of the rows."""
+    for i in range(first, last):
+        if log:
+            _log_softmax_slope(g[i], y[i], _total(g[i]), gx[i])
+        else:
+            _softmax_slope(g[i], y[i], _dot(g[i], y[i]), gx[i])
+
+
 @parallel
 def _softmax_grad(g, y, log, gx, threads):
     for t in prange(threads):
-        for i in range(len(g) * t // threads, len(g) * (t + 1) // threads):
-            if log:
-                _log_softmax_slope(g[i], y[i], _total(g[i]), gx[i])
-            else:
-                _softmax_slope(g[i], y[i], _dot(g[i], y[i]), gx[i])
+        softmax_rows_grad(g, y, log, gx, len(g) * t // threads, len(g) * (t + 1) // threads)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from autograd.kernels._numba import compiled, parallel, prange, serves
+from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import thread_count
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "channel_sums",
     "group_norm",
     "group_norm_grad",
+    "normalize_vectors",
+    "vectors_grad",
 ]
 
 # Planes shorter than this are taken together: loops run over all channels of an image, with what
@@ -132,6 +135,11 @@ def group_norm(
     x: Any, weight: Any, bias: Any, groups: int, eps: float, centered: bool = True
 ) -> Any:
     """See :func:`autograd.kernels.normalization.group_norm`."""
+    few = SETTINGS.few
+    if few is not None and groups == 1:
+        found = few.layer_norm(x, weight, bias, eps, centered)
+        if found is not None:
+            return found
     if not serves(x, weight, bias) or not x.size:
         return NotImplemented
     weight, bias = (_spread(v, x).reshape(groups, -1) for v in (weight, bias))
@@ -150,6 +158,11 @@ def group_norm_grad(
     g: Any, x: Any, weight: Any, mean: Any, rate: Any, centered: bool = True
 ) -> Any:
     """See :func:`autograd.kernels.normalization.group_norm_grad`."""
+    few = SETTINGS.few
+    if few is not None and mean.shape[1] == 1:
+        found = few.layer_norm_grad(g, x, weight, mean, rate, centered)
+        if found is not None:
+            return found
     if not serves(g, x, weight, mean, rate) or not x.size or g.shape != x.shape:
         return NotImplemented
     groups, blocks = mean.shape[1], _blocks(len(x))
@@ -302,14 +315,23 @@ def _normalize_vector(x, mean, rate, weight, bias, out):
         out[j] = (x[j] - mean) * rate * weight[j] + bias[j]
 
 
+@compiled
+def normalize_vectors(rows, x, weight, bias, eps, centered, mean, rate, out, first, last):
+    """See :func:`autograd.kernels.normalization.group_norm`; of some of the groups of vectors."""
+    groups = len(weight)
+    for r in range(first, last):
+        _moments(rows[r], eps, centered, mean, rate, r)
+        k = r % groups
+        _normalize_vector(x[r], mean[r], rate[r], weight[k], bias[k], out[r])
+
+
 @parallel
 def _normalize_vectors(rows, x, weight, bias, eps, centered, mean, rate, out, threads):
-    groups = len(weight)
     for t in prange(threads):
-        for r in range(len(x) * t // threads, len(x) * (t + 1) // threads):
-            _moments(rows[r], eps, centered, mean, rate, r)
-            k = r % groups
-            _normalize_vector(x[r], mean[r], rate[r], weight[k], bias[k], out[r])
+        normalize_vectors(
+            rows, x, weight, bias, eps, centered, mean, rate, out,
+            len(x) * t // threads, len(x) * (t + 1) // threads,
+        )  # fmt: skip
 
 
 @parallel
@@ -350,19 +372,29 @@ def _slopes(total, dot, rates, r, length, centered):
     return rates.dtype.type(-rate * rate * (dot / length)), rates.dtype.type(shift)
 
 
+@compiled
+def vectors_grad(g, x, weight, mean, rate, centered, gx, of_weight, of_bias, first, last):
+    """See :func:`autograd.kernels.normalization.group_norm_grad`; of some of the groups of vectors.
+
+    What belongs to weights and biases is added to ``of_weight`` and ``of_bias``.
+    """
+    groups = len(weight)
+    for r in range(first, last):
+        k = r % groups
+        total, dot = _vector_sums(g[r], x[r], weight[k], mean[r], rate[r], of_weight[k], of_bias[k])
+        of_x, shift = _slopes(total, dot, rate, r, x.shape[1], centered)
+        _combine_vector(g[r], x[r], weight[k], mean[r], rate[r], of_x, shift, gx[r])
+
+
 @parallel
 def _vectors_grad(g, x, weight, mean, rate, centered, gx, of_weight, of_bias, blocks):
     groups = len(weight)
     images = len(x) // groups
     for b in prange(blocks):
-        first, last = images * b // blocks, images * (b + 1) // blocks
-        for r in range(first * groups, last * groups):
-            k = r % groups
-            total, dot = _vector_sums(
-                g[r], x[r], weight[k], mean[r], rate[r], of_weight[b, k], of_bias[b, k]
-            )
-            of_x, shift = _slopes(total, dot, rate, r, x.shape[1], centered)
-            _combine_vector(g[r], x[r], weight[k], mean[r], rate[r], of_x, shift, gx[r])
+        vectors_grad(
+            g, x, weight, mean, rate, centered, gx, of_weight[b], of_bias[b],
+            images * b // blocks * groups, images * (b + 1) // blocks * groups,
+        )  # fmt: skip
 
 
 @parallel

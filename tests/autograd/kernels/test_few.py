@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nn
-from autograd import Tensor, config
+from autograd import Tensor, config, kernels
 from autograd.kernels import cross_entropy, cross_entropy_grad
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._twins import settle
@@ -95,6 +95,50 @@ def test_cross_entropy(count: int, classes: int, mean: bool, dtype: type, spread
         close(few.cross_entropy_grad(*given_, g, mean), expected)
 
 
+@settings(deadline=None)
+@given(
+    shape=st.lists(st.integers(1, 7), min_size=1, max_size=4).map(tuple), log=st.booleans(),
+    dtype=DTYPES, spread=st.sampled_from([0.1, 5.0, 500.0]),
+)  # fmt: skip
+def test_softmax(shape: tuple[int, ...], log: bool, dtype: type, spread: float) -> None:
+    rng = np.random.default_rng(len(shape))
+    x, g = ((rng.standard_normal(shape) * spread).astype(dtype) for _ in range(2))
+    with config(kernels="numpy"):
+        expected = kernels.softmax(x, log)
+        slope = kernels.softmax_grad(g, expected, log)
+    y = few.softmax(x, log)
+    close(y, expected)
+    close(few.softmax_grad(g, expected, log), slope)
+
+
+@settings(deadline=None)
+@given(
+    rows=st.integers(1, 60), length=st.integers(1, 70), centered=st.booleans(), dtype=DTYPES,
+    eps=st.sampled_from([1e-5, 0.1]),
+)  # fmt: skip
+def test_layer_norm(rows: int, length: int, centered: bool, dtype: type, eps: float) -> None:
+    rng = np.random.default_rng(rows)
+    x, g = (rng.standard_normal((rows, length)).astype(dtype) for _ in range(2))
+    weight, bias = (rng.standard_normal(length).astype(dtype) for _ in range(2))
+    with config(kernels="numpy"):
+        wide = [a.astype(np.float64) for a in (x, weight, bias)]
+        expected = kernels.group_norm(*wide, 1, eps, centered)
+        slopes = kernels.group_norm_grad(
+            g.astype(np.float64), wide[0], wide[1], *expected[1:], centered
+        )
+    found = few.layer_norm(x, weight, bias, eps, centered)
+    scale = float(np.abs(expected[2]).max())  # by which differences from the mean are multiplied
+    for a, e in zip(found, expected, strict=True):
+        assert a.shape == e.shape
+        assert a.dtype == dtype
+        assert abs(a - e).max() <= np.finfo(dtype).eps * 50 * max(1.0, scale, abs(e).max())
+    given_ = [a.astype(dtype) for a in expected[1:]]
+    for a, e in zip(few.layer_norm_grad(g, x, weight, *given_, centered), slopes, strict=True):
+        assert a.shape == e.shape
+        assert a.dtype == dtype
+        assert abs(a - e).max() <= np.finfo(dtype).eps * 300 * max(1.0, scale**2, abs(e).max())
+
+
 def test_a_target_that_is_no_class_is_refused_as_ever() -> None:
     x = Tensor(np.zeros((3, 2)), requires_grad=True)
     for wrong in (2, -1, 2**62):
@@ -133,7 +177,10 @@ OTHERS: dict[str, Callable[[Any], Any]] = {
 
 def _arrays() -> dict[str, Any]:
     rng = np.random.default_rng(0)
-    shapes = {"x": (5, 3), "weight": (4, 3), "bias": (4,), "g": (5, 4), "y": (5, 4)}
+    shapes = {
+        "x": (5, 3), "weight": (4, 3), "bias": (4,), "g": (5, 4), "y": (5, 4),
+        "row": (3,), "slopes of x": (5, 3), "mean": (5, 1), "rate": (5, 1),
+    }  # fmt: skip
     arrays: dict[str, Any] = {
         name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()
     }
@@ -150,13 +197,22 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
         lambda slopes, sums: few.cross_entropy_grad(slopes, sums, 1.0, True),
         ("slopes", "sums"),
     ),
+    "softmax": (lambda x: few.softmax(x, False), ("x",)),
+    "softmax_grad": (lambda g, y: few.softmax_grad(g, y, True), ("g", "y")),
+    "layer_norm": (lambda x, row: few.layer_norm(x, row, row, 0.1, True), ("x", "row")),
+    "layer_norm_grad": (
+        lambda *arrays: few.layer_norm_grad(*arrays, True),
+        ("slopes of x", "x", "row", "mean", "rate"),
+    ),
 }
 
 
 # What fits all the same: vectors are in both orders; more rows; labels say nothing of a dtype.
 FITTING = {
-    ("bias", "Fortran"), ("target", "Fortran"), ("sums", "Fortran"),
-    ("x of linear", "longer"), ("x of cross_entropy", "float64"),
+    ("bias", "Fortran"), ("target", "Fortran"), ("sums", "Fortran"), ("row", "Fortran"),
+    ("mean", "Fortran"), ("rate", "Fortran"),
+    ("x of linear", "longer"), ("x of cross_entropy", "float64"), ("x of layer_norm", "longer"),
+    ("x of softmax", "longer"), ("x of softmax", "float64"), ("x of softmax", "another axis"),
 }  # fmt: skip
 
 
@@ -176,6 +232,8 @@ def test_what_is_no_array_is_left_to_numpy() -> None:
     arrays = _arrays()
     assert few.linear(arrays["x"], arrays["weight"], None) is None
     assert few.linear(arrays["x"], arrays["weight"], [0.0] * 4) is None
+    assert few.softmax(np.array(1.0), False) is None  # which has no rows
+    assert few.softmax_grad(np.array(1.0), np.array(1.0), False) is None
     for kind in (np.int32, np.uint8, np.uint64):
         assert few.cross_entropy(arrays["x"], arrays["target"].astype(kind), True) is None
 
@@ -242,6 +300,35 @@ def _step(dtype: Any, reduction: str = "mean") -> list[Any]:
     return [loss.numpy(), *[p.grad.numpy() for p in net.parameters()]]
 
 
+def test_layers_of_a_transformer_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("softmax", "softmax_grad", "layer_norm", "layer_norm_grad")
+    calls: list[str] = []
+
+    def watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args: calls.append(name) or function(*args)
+
+    for name in names:
+        monkeypatch.setattr(few, name, watched(name, getattr(few, name)))
+
+    def gradients() -> list[Any]:
+        rng = np.random.default_rng(0)
+        x = Tensor(rng.standard_normal((3, 4, 8)), requires_grad=True)
+        weight, bias = (Tensor(rng.standard_normal(8), requires_grad=True) for _ in range(2))
+        y = F.gelu(F.layer_norm(x, (8,), weight, bias))
+        z = (F.softmax(y, -1) * F.log_softmax(x, -1) * rng.standard_normal((3, 4, 8))).sum()
+        z.backward()
+        return [z.numpy(), x.grad.numpy(), weight.grad.numpy(), bias.grad.numpy()]
+
+    with config(kernels="numpy"):
+        expected = gradients()
+    assert not calls
+    with config(kernels="numba"):
+        found = gradients()
+    assert set(calls) == set(names)
+    for a, e in zip(found, expected, strict=True):
+        close(a, e)
+
+
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_step_is_the_same(dtype: Any, reduction: str, calls: list[str]) -> None:
@@ -258,8 +345,8 @@ def test_a_step_is_the_same(dtype: Any, reduction: str, calls: list[str]) -> Non
 
 
 def test_only_those_who_ask_for_compiled_kernels_get_them(calls: list[str]) -> None:
-    for kernels in ("auto", "numpy"):
-        with config(kernels=kernels):
+    for choice in ("auto", "numpy"):
+        with config(kernels=choice):
             assert SETTINGS.few is None
             _step(np.float32)
     assert not calls
@@ -268,6 +355,13 @@ def test_only_those_who_ask_for_compiled_kernels_get_them(calls: list[str]) -> N
         with config(kernels="numpy"):
             assert SETTINGS.few is None
         assert SETTINGS.few is few
+
+
+def test_softmax_of_a_number_is_one_for_all() -> None:
+    for choice in ("numpy", "numba"):
+        with config(kernels=choice):
+            assert F.softmax(Tensor(3.0), 0).item() == 1
+            assert F.softmax(Tensor(np.zeros((3, 0))), -1).shape == (3, 0)
 
 
 def test_second_derivatives_pass_by(calls: list[str]) -> None:
