@@ -91,6 +91,18 @@ def settle() -> bool:
     return False
 
 
+class _Later:
+    """The compiled layers of few numbers, from when the first of them is asked for."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        settle()
+        return cast(Callable[..., Any], getattr(SETTINGS.few, name, lambda *_: None))
+
+
+if SETTINGS.kernels == "numba":  # as the environment has it: nothing is imported before its time
+    SETTINGS.few = _Later()
+
+
 def _after_fork() -> None:
     if SETTINGS.started:  # GNU OpenMP does not survive a fork
         SETTINGS.may_compile = SETTINGS.started = False

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -355,6 +358,22 @@ def test_only_those_who_ask_for_compiled_kernels_get_them(calls: list[str]) -> N
         with config(kernels="numpy"):
             assert SETTINGS.few is None
         assert SETTINGS.few is few
+
+
+def test_who_asks_by_the_environment_gets_them_with_the_first_layer() -> None:
+    code = """
+import sys
+import numpy as np
+from autograd.kernels._settings import SETTINGS
+from nn import functional as F
+assert "numba" not in sys.modules
+print(F.linear(np.ones((2, 3)), np.ones((4, 3)), np.zeros(4)).numpy().sum(), SETTINGS.few.__name__)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "GLASSGRAD_KERNELS": "numba"},
+    )  # fmt: skip
+    assert run.stdout.split() == ["24.0", "autograd.kernels._numba.few"]
 
 
 def test_softmax_of_a_number_is_one_for_all() -> None:
