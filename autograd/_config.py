@@ -46,8 +46,9 @@ class Config:
     def kernels(self) -> str:
         """``"auto"``, ``"numpy"``, or ``"numba"``.
 
-        ``"auto"`` compiles the kernels where Numba and OpenMP are installed, ``"numba"`` raises a
-        RuntimeError where they are not.
+        ``"auto"`` compiles the kernels where Numba and OpenMP are installed and arrays are large
+        enough to be worth it; ``"numba"`` also those for small arrays, and raises a RuntimeError
+        where they are not installed.
         """
         return SETTINGS.kernels
 
