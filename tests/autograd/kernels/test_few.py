@@ -174,6 +174,7 @@ OTHERS: dict[str, Callable[[Any], Any]] = {
     "complex": lambda a: a.astype(np.complex64),
     "subclass": lambda a: a.view(_Marked),
     "longer": lambda a: np.concatenate([a, a]),
+    "narrower": lambda a: a[..., :-1].copy(),
     "empty": lambda a: a[:0],
     "another axis": lambda a: a[None],
 }
@@ -216,6 +217,8 @@ FITTING = {
     ("bias", "Fortran"), ("target", "Fortran"), ("sums", "Fortran"), ("row", "Fortran"),
     ("mean", "Fortran"), ("rate", "Fortran"),
     ("x of linear", "longer"), ("x of cross_entropy", "float64"), ("x of layer_norm", "longer"),
+    ("x of softmax", "narrower"),
+    ("slopes", "narrower"),
     ("x of softmax", "longer"), ("x of softmax", "float64"), ("x of softmax", "another axis"),
 }  # fmt: skip
 
