@@ -95,6 +95,7 @@ class _Later:
     """The compiled layers of few numbers, from when the first of them is asked for."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        SETTINGS.few = None  # what is missing is asked for once
         settle()
         return cast(Callable[..., Any], getattr(SETTINGS.few, name, lambda *_: None))
 

@@ -41,8 +41,8 @@ __all__ = [
 
 # Of which kind numbers are, by the dtypes that are served.
 _LIKE = {dtype: empty(0, dtype) for dtype in map(np.dtype, (np.float32, np.float64))}.get
-_WHOLE = np.dtype(np.int64)
-_TARGETS, _WHOLES = id(_WHOLE), empty(0, _WHOLE)
+_CLASS = np.dtype(np.int64)  # kept, as compiled code knows it by its address
+_CLASSES, _CLASS_ADDRESS = empty(0, _CLASS), id(_CLASS)
 
 # With more rows, more weights, or a single output, `linear` is not faster than NumPy.
 _ROWS = _WEIGHTS = 1 << 10
@@ -122,20 +122,22 @@ def cross_entropy(x: Any, target: Any, mean: bool) -> Any:
     if like is None or x.size >= _SHARED:
         return None
     slopes, sums, total = empty(x.shape, dtype), empty(len(x), dtype), empty((), dtype)
-    done = _cross_entropy(id(x), id(target), mean, id(slopes), id(sums), id(total), like, _TARGETS)
+    done = _cross_entropy(
+        id(x), id(target), mean, id(slopes), id(sums), id(total), like, _CLASS_ADDRESS
+    )
     return (total, slopes, sums) if done else None
 
 
 @looking
-def _cross_entropy(x, target, mean, slopes, sums, total, like, whole):
-    if not (alike(x, slopes, 2) and is_plain(target, kind_of(x), whole) and axes_of(target) == 1):
+def _cross_entropy(x, target, mean, slopes, sums, total, like, integer):
+    if not (alike(x, slopes, 2) and is_plain(target, kind_of(x), integer) and axes_of(target) == 1):
         return False
     rows, classes = length_of(x, 0), length_of(x, 1)
     if length_of(target, 0) != rows or rows * classes == 0:
         return False
     shape, losses = (rows, classes), np.empty(rows, like.dtype)
     if not forward(
-        values_of(x, like).reshape(shape), values_of(target, _WHOLES), losses,
+        values_of(x, like).reshape(shape), values_of(target, _CLASSES), losses,
         values_of(slopes, like).reshape(shape), values_of(sums, like),
     ):  # fmt: skip
         return False

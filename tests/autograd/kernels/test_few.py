@@ -380,6 +380,25 @@ print(F.linear(np.ones((2, 3)), np.ones((4, 3)), np.zeros(4)).numpy().sum(), SET
     assert run.stdout.split() == ["24.0", "autograd.kernels._numba.few"]
 
 
+def test_who_asks_in_vain_is_told_once_and_goes_on() -> None:
+    code = """
+import sys
+import numpy as np
+from nn import functional as F
+sys.modules["numba"] = None
+for _ in range(2):
+    try:
+        print(F.linear(np.ones((2, 3)), np.ones((4, 3)), np.zeros(4)).numpy().sum())
+    except RuntimeError as error:
+        print("not installed" in str(error))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "GLASSGRAD_KERNELS": "numba"},
+    )  # fmt: skip
+    assert run.stdout.split() == ["True", "24.0"]
+
+
 def test_softmax_of_a_number_is_one_for_all() -> None:
     for choice in ("numpy", "numba"):
         with config(kernels=choice):
