@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 
+_NUMBERS = {"f": ctypes.c_float, "d": ctypes.c_double}
+
+
 class OpenBlas:
     """OpenBLAS, loaded by NumPy.
 
@@ -44,7 +47,7 @@ class OpenBlas:
 
     def _function(self, name: str, result: Any, *arguments: Any) -> Any:
         prefix, suffix = self._names
-        function = getattr(self._library, f"{prefix}{name}{suffix}")
+        function = self._library[f"{prefix}{name}{suffix}"]  # one of its own, with types of its own
         function.restype, function.argtypes = result, arguments
         return function
 
@@ -73,18 +76,37 @@ class OpenBlas:
         Returns:
             The function, or None if this BLAS, or another kind, has none.
         """
-        number = {"f": ctypes.c_float, "d": ctypes.c_double}.get(kind)
-        if number is None:
-            return None
-        whole = ctypes.c_int64 if self.int64 else ctypes.c_int32
-        array = (ctypes.c_void_p, whole)
+        number, whole, array = self._types(kind)
         try:
-            name = f"cblas_{'s' if kind == 'f' else 'd'}axpby"
-            function: Callable[..., None] = self._function(
-                name, None, whole, number, *array, number, *array
-            )
+            return self._of_kind(kind, "axpby", whole, number, *array, number, *array)
         except AttributeError:
             return None
+
+    def gemm(self, kind: str) -> Callable[..., None] | None:
+        """``f(101, s, t, m, n, k, a, x, i, y, j, b, z, l)``, which makes z a x y + b z, of matrices
+        at addresses x, ``(m, k)``, y, ``(k, n)``, and z, ``(m, n)``, whose rows lie i, j and l
+        numbers apart. Of ``s`` and ``t``, 112 has x or y turned, 111 not.
+
+        Args:
+            kind: "f" for single precision, "d" for double.
+
+        Returns:
+            The function, or None for another kind.
+        """
+        number, whole, array = self._types(kind)
+        sizes = (ctypes.c_int,) * 3 + (whole,) * 3
+        return self._of_kind(kind, "gemm", *sizes, number, *array, *array, number, *array)
+
+    def _types(self, kind: str) -> tuple[Any, Any, tuple[Any, Any]]:
+        """Of a number, a size, and an array with the distance of what is in it."""
+        whole = ctypes.c_int64 if self.int64 else ctypes.c_int32
+        return _NUMBERS.get(kind), whole, (ctypes.c_void_p, whole)
+
+    def _of_kind(self, kind: str, name: str, *arguments: Any) -> Callable[..., None] | None:
+        if kind not in _NUMBERS:
+            return None
+        letter = "s" if kind == "f" else "d"
+        function: Callable[..., None] = self._function(f"cblas_{letter}{name}", None, *arguments)
         return function
 
     def switch_core(self, core: str) -> None:

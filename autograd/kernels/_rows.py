@@ -22,7 +22,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,8 +120,10 @@ class FlatRows:
     Arrays here are ``(*channels, ...)``, with all positions of all images flat on the last axis.
 
     Attributes:
+        data: the rows, ``(*channels, phases, positions)``.
         images: how many.
         size: positions on the last axis.
+        length: from the first window to the last one, in positions.
         cells: places of the rows that are not padding, viewed as images, and what cells of an image
             they hold.
     """
@@ -151,20 +153,20 @@ class FlatRows:
         last = sum((a.out - 1 + a.reach) * step for a, step in zip(axes, steps, strict=True))
         last += images - 1 if innermost else (images - 1) * pitches[-1]  # no position is beyond
         if innermost:
-            self.size = self._length = images * math.prod(out)
+            self.size = self.length = images * math.prod(out)
             self._windows_shape = [*out, images]
         else:
             reach = sum(a.reach * step for a, step in zip(axes, steps, strict=True))
-            self.size, self._length = images * math.prod(pitches), last - reach + 1
+            self.size, self.length = images * math.prod(pitches), last - reach + 1
             self._windows_shape = shape
 
         # The data, one row per channel and phase.
         phases = list(itertools.product(*(a.phases for a in axes)))
         row = max(math.prod(shape), last + 1)
-        self._data = np.zeros((*channels, len(phases), row), dtype)
+        self.data = np.zeros((*channels, len(phases), row), dtype)
         self.cells = [
             (
-                self._images_first(self._data[..., i, :], shape)[
+                self._images_first(self.data[..., i, :], shape)[
                     trailing(p.positions for p in phase)
                 ],
                 trailing(p.cells for p in phase),
@@ -172,26 +174,24 @@ class FlatRows:
             for i, phase in enumerate(phases)
         ]
 
-        # The columns, phase by phase: taps, the data of the first of them, strides from tap to tap.
-        kernel = [a.kernel for a in axes]
-        if innermost:
-            run, self._run_steps, self._span = [*out[:-1], out[-1] * images], steps[:-1], self.size
-        else:
-            count = max(1, round(self._length / at_once)) if at_once else 1
-            self._span = -(-self._length // count)
-            run, self._run_steps = [self._span], []
-        length = math.prod(run)
-        columns = np.empty((*channels, *kernel, distance(length, self._data.itemsize)), dtype)
-        self._columns = columns[..., :length].reshape(*channels, *kernel, *run)
-        self._all = (slice(None),) * len(channels)
+        # Phase by phase: its taps, where the first of them begins, strides from tap to tap.
         self._taps = [
             (
-                self._columns[(*self._all, *(p.taps for p in phase))],
+                tuple(p.taps for p in phase),
                 i * row + sum(p.offset * step for p, step in zip(phase, steps, strict=True)),
                 [p.step * step for p, step in zip(phase, steps, strict=True)],
             )
             for i, phase in enumerate(phases)
         ]
+        kernel = [a.kernel for a in axes]
+        if innermost:
+            run, self._run_steps, self._span = [*out[:-1], out[-1] * images], steps[:-1], self.size
+        else:
+            count = max(1, round(self.length / at_once)) if at_once else 1
+            self._span = -(-self.length // count)
+            run, self._run_steps = [self._span], []
+        self._columns_shape = (*channels, *kernel, *run)
+        self._all = (slice(None),) * len(channels)
         self._pointwise = kernel == [1] * n and pitches == out
 
     @classmethod
@@ -205,8 +205,16 @@ class FlatRows:
     @property
     def nbytes(self) -> int:
         """Of all of its arrays."""
-        spread = 0 if self._spread is None else self._spread.nbytes
-        return self._data.nbytes + self._columns.nbytes + spread
+        made = (self._spread, self.__dict__.get("_columns"))
+        return self.data.nbytes + sum(array.nbytes for array in made if array is not None)
+
+    @cached_property
+    def _columns(self) -> Array:
+        """Room for column matrices, ``(*channels, *kernel, *run)``."""
+        outer = len(self._all) + len(self._axes)
+        length = math.prod(self._columns_shape[outer:])
+        rows = (*self._columns_shape[:outer], distance(length, self.data.itemsize))
+        return np.empty(rows, self.data.dtype)[..., :length].reshape(self._columns_shape)
 
     def load(self, x: Array) -> None:
         """Lay out ``x``, ``(images, *channels, *spatial)``."""
@@ -222,10 +230,19 @@ class FlatRows:
         """Lay out ``g``, ``(images, *channels, *out)``, by window, with 0 where no window is."""
         channels = g.shape[1 : g.ndim - len(self._windows) + 1]
         if self._spread is None or self._spread.shape[:-1] != channels:
-            row = distance(self.size, self._data.itemsize)
-            self._spread = np.zeros((*channels, row), self._data.dtype)[..., : self.size]
+            row = distance(self.size, self.data.itemsize)
+            self._spread = np.zeros((*channels, row), self.data.dtype)[..., : self.size]
         self.windows(self._spread)[...] = g
         return self._spread
+
+    def starts(self) -> list[int]:
+        """Where the run that a tap sees begins in the rows of a channel, in the kernel's order."""
+        starts = np.empty([axis.kernel for axis in self._axes], np.intp)
+        for taps, first, steps in self._taps:
+            part = starts[taps]
+            away = [n * step for n, step in zip(np.indices(part.shape), steps, strict=True)]
+            part[...] = sum(away, np.intp(first))
+        return [int(start) for start in starts.flat]
 
     def windows(self, flat: Array) -> Array:
         """View window positions, ``(*channels, size)``, as ``(images, *channels, *out)``."""
@@ -237,21 +254,21 @@ class FlatRows:
         Each is overwritten by the next.
         """
         if self._pointwise:
-            yield slice(0, self._length), self._data[..., 0, : self._length]  # rows are columns
+            yield slice(0, self.length), self.data[..., 0, : self.length]  # rows are columns
             return
         for start, count in self._pieces():
             for taps, first, steps in self._taps:
-                part = taps[..., :count]
+                part = self._columns[(*self._all, *taps)][..., :count]
                 part[...] = self._run(part.shape, first + start, steps)
             yield slice(start, start + count), self._columns[..., :count]
 
     def scatter(self) -> Iterator[tuple[slice, Array]]:
         """Adjoint of `columns`: the matrices are to be written to, and are added up on the rows."""
-        self._data[...] = 0
+        self.data[...] = 0
         for start, count in self._pieces():
             yield slice(start, start + count), self._columns[..., :count]
             for taps, first, steps in self._taps:
-                part = taps[..., :count]
+                part = self._columns[(*self._all, *taps)][..., :count]
                 runs = self._run(part.shape, first + start, steps)
                 # One tap after the other: runs of different taps overlap.
                 channels = len(self._all)
@@ -265,15 +282,15 @@ class FlatRows:
         return flat[..., : math.prod(shape)].reshape(channels + tuple(shape)).transpose(order)
 
     def _pieces(self) -> Iterator[tuple[int, int]]:
-        for start in range(0, self._length, self._span):
-            yield start, min(self._span, self._length - start)
+        for start in range(0, self.length, self._span):
+            yield start, min(self._span, self.length - start)
 
     def _run(self, shape: tuple[int, ...], first: int, steps: list[int]) -> Array:
         """View of the data that starts at ``first`` and strides from tap to tap by ``steps``."""
-        itemsize = self._data.itemsize
-        channels = self._data.strides[:-2]
+        itemsize = self.data.itemsize
+        channels = self.data.strides[:-2]
         strides = [*channels, *(itemsize * s for s in (*steps, *self._run_steps, 1))]
-        return np.ndarray(shape, self._data.dtype, self._data, itemsize * first, strides)
+        return np.ndarray(shape, self.data.dtype, self.data, itemsize * first, strides)
 
 
 def distance(length: int, itemsize: int) -> int:

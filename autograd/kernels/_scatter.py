@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from autograd.kernels._bands import scatter_by_bands, scattered_bands_pay
+from autograd.kernels._blas import openblas
+from autograd.kernels._kept import Loan
 from autograd.kernels._residues import fills
-from autograd.kernels._rows import axes_of, batches
-from autograd.kernels._shares import by_group, multiplications, parts_of, threads_for
+from autograd.kernels._rows import FlatRows, axes_of, batches
+from autograd.kernels._shares import by_group, even, multiplications, parts_of, threads_for
 from autograd.kernels._threads import in_threads, thread_count
 from autograd.kernels._windows import Array, Ints
 
-__all__ = ["prefers_bands", "prefers_scatter", "scatter", "scatter_in_bands"]
+__all__ = [
+    "prefers_bands",
+    "prefers_planes",
+    "prefers_scatter",
+    "scatter",
+    "scatter_in_bands",
+    "scatter_in_planes",
+]
+
+# Volumes' products are added up by BLAS from so many rows on, of so many filters each; images stand
+# side by side until a plane has about so many windows.
+_PRODUCT_ROWS, _PRODUCT_FILTERS = 80, 32
+_PLANE = 256
+# What BLAS is told first: rows are runs of numbers, and neither matrix is to be turned.
+_AS_THEY_ARE = 101, 111, 111
 
 
 def prefers_scatter(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
@@ -35,6 +54,91 @@ def prefers_bands(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
         and scattered_bands_pay(len(g), w.shape, g.shape[2:], stride, dilation)
         and bool(np.isfinite(w).all())
     )
+
+
+def prefers_planes(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
+    """Whether the input gradient of volumes is best added up by BLAS, plane by plane."""
+    _, filters, channels, *kernel = w.shape
+    return (
+        len(kernel) == 3
+        and dilation[0] == 1
+        and max(stride) > 1
+        and not fills(kernel, stride, dilation)
+        and channels * kernel[0] >= _PRODUCT_ROWS
+        and filters >= _PRODUCT_FILTERS
+        and len(g) * math.prod(g.shape[2:]) >= 4 * filters
+        and w.dtype.char in "fd"
+        and g.dtype == w.dtype
+        and openblas() is not None
+        and bool(np.isfinite(w).all())
+    )
+
+
+@cache
+def _product(dtype: np.dtype[Any]) -> Callable[..., None]:
+    """BLAS's product of matrices, as `OpenBlas.gemm` tells."""
+    blas = openblas()
+    product = None if blas is None else blas.gemm(dtype.char)
+    if product is None:
+        raise TypeError(f"there is no product of BLAS's for {dtype}")
+    return product
+
+
+def scatter_in_planes(
+    g: Array, w: Array, gx: Array, stride: Ints, before: Ints, dilation: Ints
+) -> None:
+    """`scatter` of volumes without columns: BLAS adds products to what is there.
+
+    What one tap of a plane adds to is a run of the flat rows that columns would be added up on. All
+    channels of a plane stand one below the other, then those of the next plane, so that what a
+    kernel reaches in depth is a run of such rows: a matrix, to which a product is added as it is.
+    """
+    groups, filters, channels, *kernel = w.shape
+    g, gx = by_group(g, groups), by_group(gx, groups)
+    deep, windows, step = kernel[0], g.shape[3], stride[0]
+    axes = axes_of(gx.shape[4:], g.shape[4:], *(v[1:] for v in (kernel, stride, before, dilation)))
+    planes = (windows - 1) * step + deep  # those that any window reaches, padding included
+    inside, cells = slice(before[0], before[0] + gx.shape[3]), slice(max(0, planes - before[0]))
+    threads = threads_for(multiplications(g.shape, channels * math.prod(kernel)))
+    by_image = len(g) >= threads
+    product = _product(w.dtype)
+    # A matrix for each group and each tap of a plane.
+    taps = w.reshape(groups, filters, channels, deep, -1).transpose(0, 4, 3, 2, 1)
+
+    def work(some: slice) -> None:
+        cotangents, part, matrices = (
+            (g[some], gx[some], taps) if by_image else (g, gx[:, :, some], taps[..., some, :])
+        )
+        part[...] = 0
+        seen = deep * part.shape[2]
+        matrices = np.ascontiguousarray(matrices)
+        most = even(len(part), max(1, round(_PLANE / math.prod(g.shape[4:]))))
+        with Loan() as loan:
+            for first in range(0, len(part), most):
+                images = slice(first, min(first + most, len(part)))
+                like = images.stop - first, (groups, planes, part.shape[2]), w.dtype, False, 0
+                rows = FlatRows.lent(loan, axes, *like, added=True)
+                rows.data[...] = 0
+                starts = [start * w.itemsize for start in rows.starts()]
+                apart = rows.data.strides[2] // w.itemsize
+                for depth in range(windows):
+                    cotangent = rows.spread(cotangents[images, :, :, depth])
+                    between = cotangent.strides[1] // w.itemsize
+                    for group in range(groups):
+                        reached = rows.data[group, depth * step :].ctypes.data
+                        matrix, these = matrices[group].ctypes.data, cotangent[group].ctypes.data
+                        for start in starts:
+                            product(
+                                *(*_AS_THEY_ARE, seen, rows.length, filters),
+                                *(1.0, matrix, filters, these, between),
+                                *(1.0, reached + start, apart),
+                            )
+                            matrix += seen * filters * w.itemsize
+                written = part[images].swapaxes(2, 3)[:, :, cells]
+                for places, there in rows.cells:
+                    written[there] = places[:, :, inside]
+
+    in_threads(work, parts_of(len(g) if by_image else channels, threads))
 
 
 def scatter_in_bands(

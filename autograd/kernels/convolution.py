@@ -17,7 +17,14 @@ from autograd.kernels._bands import Bands, Layout, Piece, bands_pay, layout
 from autograd.kernels._layout import innermost
 from autograd.kernels._residues import Residue, fills, residues, taps_together
 from autograd.kernels._rows import axes_of, batches
-from autograd.kernels._scatter import prefers_bands, prefers_scatter, scatter, scatter_in_bands
+from autograd.kernels._scatter import (
+    prefers_bands,
+    prefers_planes,
+    prefers_scatter,
+    scatter,
+    scatter_in_bands,
+    scatter_in_planes,
+)
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._shares import (
     COLUMN_COST,
@@ -159,6 +166,9 @@ def conv_input_grad(
         begin = [k - 1 - b for k, b in zip(weight.shape[2:], before, strict=True)]
         if _by_winograd(g, w, gx, begin, adjoint=True):
             return gx
+    if prefers_planes(g, w, stride, dilation):
+        scatter_in_planes(g, w, gx, stride, before, dilation)
+        return gx
     if by_bands:
         scatter_in_bands(g, w, gx, stride, before, dilation)
         return gx

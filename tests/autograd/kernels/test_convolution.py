@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -29,7 +30,9 @@ from autograd.kernels import (
     conv_weight_grad,
     im2col,
 )
+from autograd.kernels._blas import openblas
 from autograd.kernels._layout import innermost, is_innermost
+from autograd.kernels._scatter import prefers_planes
 from autograd.kernels._settings import SETTINGS
 from autograd.kernels._threads import in_shares
 
@@ -70,8 +73,8 @@ class Geometry(NamedTuple):
 
 
 @st.composite
-def geometries(draw: st.DrawFn, symmetric: bool = False) -> Geometry:
-    n = draw(st.integers(1, 3))
+def geometries(draw: st.DrawFn, symmetric: bool = False, least_axes: int = 1) -> Geometry:
+    n = draw(st.integers(least_axes, 3))
 
     def per_axis(low: int, high: int) -> tuple[int, ...]:
         return tuple(draw(st.integers(low, high)) for _ in range(n))
@@ -372,6 +375,60 @@ def test_every_form_of_the_input_gradient(
     np.testing.assert_allclose(gx, expected, rtol=1e-10, atol=1e-10)
 
 
+BY_BLAS = pytest.mark.skipif(openblas() is None, reason="NumPy has another BLAS than OpenBLAS")
+
+
+@BY_BLAS
+@given(geometries(least_axes=3), st.integers(1, 3), st.sampled_from([1, 30, 1 << 20]))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_input_gradient_of_volumes_added_up_by_blas(
+    dtype: Any, geometry: Geometry, threads: int, together: int
+) -> None:
+    geometry = geometry._replace(dilation=(1, *geometry.dilation[1:]))
+    x, w, g = geometry.arrays()
+    _, expected, _ = by_definition(geometry, x, w, g)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "threads", threads)
+        patch.setattr(SETTINGS, "may_compile", False)
+        patch.setattr(_shares, "_SHARED", 0)
+        patch.setattr(_scatter, "_PLANE", together)
+        patch.setattr(kernels, "_prefers_innermost", lambda *_: False)
+        patch.setattr(kernels, "_serves_winograd", lambda *_: False)
+        patch.setattr(_tiles, "serves", lambda *_: False)
+        patch.setattr(kernels, "prefers_planes", lambda *_: g.size > 0)
+        by_planes = mock.Mock(wraps=_scatter.scatter_in_planes)
+        patch.setattr(kernels, "scatter_in_planes", by_planes)
+        cotangent = np.asfortranarray(g.astype(dtype))
+        window, groups = geometry.window, geometry.groups
+        gx = conv_input_grad(cotangent, w.astype(dtype), geometry.spatial, *window, groups)
+    assert by_planes.called == (g.size > 0)
+    assert gx.dtype == dtype
+    close = 1e-10 if dtype == np.float64 else 1e-4
+    np.testing.assert_allclose(gx, expected, rtol=close, atol=close)
+
+
+@BY_BLAS
+def test_which_volumes_are_added_up_by_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    g, w = np.zeros((8, 64, 8, 8, 8), np.float32), np.zeros((1, 64, 32, 3, 3, 3), np.float32)
+    strided, plain = (2, 2, 2), (1, 1, 1)
+    assert prefers_planes(g, w, strided, plain)
+    assert prefers_planes(g, w, (1, 1, 2), (1, 2, 1))
+    assert not prefers_planes(g, w, plain, plain)
+    assert not prefers_planes(g, w, strided, (2, 1, 1))
+    assert not prefers_planes(g, w[:, :, :8], strided, plain)
+    assert not prefers_planes(g[:, :16], w[:, :16], strided, plain)
+    assert not prefers_planes(g[:1, :, :2], w, strided, plain)
+    assert not prefers_planes(g[:, :, 0], w[:, :, :, 0], strided[1:], plain[1:])
+    assert not prefers_planes(g, w[..., :2, :2, :2], strided, plain)
+    assert not prefers_planes(g.astype(np.float64), w, strided, plain)
+    assert not prefers_planes(g.astype(np.float16), w.astype(np.float16), strided, plain)
+    w[0, 0, 0, 1, 1, 1] = np.nan
+    assert not prefers_planes(g, w, strided, plain)
+    w[...] = 1
+    monkeypatch.setattr(_scatter, "openblas", lambda: None)
+    assert not prefers_planes(g, w, strided, plain)
+
+
 @given(geometries(symmetric=True))
 def test_torch(geometry: Geometry) -> None:
     torch = pytest.importorskip("torch")
@@ -416,6 +473,12 @@ LAYERS = {
     "twice as many": Geometry(70, 1, 10, 20, (12, 12), (5, 5), (1, 1), ((0, 0),) * 2, (1, 1)),
     "twice as many, volumes": Geometry(
         20, 2, 3, 6, (5, 6, 9), (3, 3, 3), (1, 2, 1), ((1, 1),) * 3, (1, 1, 2)
+    ),
+    "volumes, halved": Geometry(
+        9, 1, 32, 48, (9, 10, 12), (3, 3, 3), (2, 2, 2), ((1, 1),) * 3, (1, 1, 1)
+    ),
+    "volumes, halved, one image": Geometry(
+        1, 2, 32, 32, (16, 14, 15), (3, 3, 3), (2, 2, 2), ((1, 1), (2, 2), (0, 0)), (1, 2, 1)
     ),
     "whole plane": Geometry(4, 1, 16, 10, (5, 5), (5, 5), (1, 1), ((0, 0),) * 2, (1, 1)),
 }
