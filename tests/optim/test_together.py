@@ -317,6 +317,7 @@ def test_a_rule_for_all_says_what_it_lacks() -> None:
 
 
 def test_few_numbers_do_not_import_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SETTINGS, "kernels", "auto")
     monkeypatch.setattr(SETTINGS, "started", False)
     params = [Tensor(np.ones(5), requires_grad=True) for _ in range(2)]
     optimizer = run(RULES["adam"], params)
