@@ -49,6 +49,9 @@ _MIN_WIDTH = 200
 # filter, and the products do not outweigh both, with at most so many weights; all per group.
 _TAPS_PER_FILTER = 4
 _MOST_WEIGHTS = 1 << 12
+# Bands share rows where kernels have two taps to a step of the stride. With one they pay for planes
+# of so many windows, of which flat rows leave the cache.
+_LARGE_PLANE = 1 << 10
 # What is worked on at once is about this large: Python is left behind, caches are not.
 _PIECE_BYTES = 1 << 22
 # Rows of windows that are worked on at once, at least, per tap along the first axis.
@@ -131,7 +134,9 @@ def layout(
         itemsize: bytes of a number.
         threads: how many shall have a piece.
     """
-    if dilation[0] > 1 or weight[3] < 2 * stride[0] or not bands_pay(images, weight, out):
+    if dilation[0] > 1 or not bands_pay(images, weight, out):
+        return None
+    if weight[3] < (1 if math.prod(out) >= _LARGE_PLANE else 2) * stride[0]:
         return None  # with a large stride, bands share few of their rows
     groups, filters, channels, *kernel = weight
     first, *others = axes_of(spatial, out, kernel, stride, before, dilation)

@@ -454,6 +454,7 @@ LAYERS = {
     "small pointwise": Geometry(9, 1, 32, 48, (4, 4), (1, 1), (1, 1), ((0, 0),) * 2, (1, 1)),
     "shortcut": Geometry(3, 1, 32, 48, (15, 14), (1, 1), (2, 2), ((0, 0),) * 2, (1, 1)),
     "depthwise": Geometry(3, 32, 1, 1, (28, 28), (3, 3), (2, 2), ((1, 1),) * 2, (1, 1)),
+    "depthwise, large": Geometry(2, 24, 1, 1, (70, 66), (3, 3), (2, 2), ((1, 1),) * 2, (1, 1)),
     "grouped": Geometry(3, 4, 8, 8, (16, 16), (3, 3), (1, 1), ((1, 1),) * 2, (1, 1)),
     "atrous": Geometry(3, 1, 8, 8, (24, 24), (3, 3), (1, 1), ((4, 4),) * 2, (4, 4)),
     "depthwise, several filters": Geometry(
@@ -712,14 +713,24 @@ def test_who_goes_by_scattered_bands(
 
 
 @pytest.mark.parametrize(
-    ("size", "stride", "expected"), [(3, 1, True), (3, 2, False), (4, 2, True), (7, 2, True)]
+    ("side", "size", "stride", "expected"),
+    [
+        (56, 3, 1, True),
+        (56, 3, 2, False),
+        (56, 4, 2, True),
+        (56, 7, 2, True),
+        (112, 3, 2, True),
+        (224, 3, 4, False),
+    ],
 )
-def test_bands_are_for_rows_that_serve_several_taps(size: int, stride: int, expected: bool) -> None:
-    out = (56 - 1) // stride + 1
+def test_bands_are_for_rows_that_serve_several_taps_and_for_large_planes(
+    side: int, size: int, stride: int, expected: bool
+) -> None:
+    out = (side - 1) // stride + 1
     before = [size // 2] * 2
     weight = (64, 1, 1, size, size)
     window = [stride] * 2, before, [1, 1]
-    plan = _bands.layout(8, weight, (56, 56), (out, out), *window, 4, 1)
+    plan = _bands.layout(8, weight, (side, side), (out, out), *window, 4, 1)
     assert (plan is not None) == expected
 
 
