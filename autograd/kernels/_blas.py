@@ -77,10 +77,7 @@ class OpenBlas:
             The function, or None if this BLAS, or another kind, has none.
         """
         number, whole, array = self._types(kind)
-        try:
-            return self._of_kind(kind, "axpby", whole, number, *array, number, *array)
-        except AttributeError:
-            return None
+        return self._of_kind(kind, "axpby", whole, number, *array, number, *array)
 
     def gemm(self, kind: str) -> Callable[..., None] | None:
         """``f(101, s, t, m, n, k, a, x, i, y, j, b, z, l)``, which makes z a x y + b z, of matrices
@@ -91,7 +88,7 @@ class OpenBlas:
             kind: "f" for single precision, "d" for double.
 
         Returns:
-            The function, or None for another kind.
+            The function, or None if this BLAS, or another kind, has none.
         """
         number, whole, array = self._types(kind)
         sizes = (ctypes.c_int,) * 3 + (whole,) * 3
@@ -105,8 +102,11 @@ class OpenBlas:
     def _of_kind(self, kind: str, name: str, *arguments: Any) -> Callable[..., None] | None:
         if kind not in _NUMBERS:
             return None
-        letter = "s" if kind == "f" else "d"
-        function: Callable[..., None] = self._function(f"cblas_{letter}{name}", None, *arguments)
+        name = f"cblas_{'s' if kind == 'f' else 'd'}{name}"
+        try:
+            function: Callable[..., None] = self._function(name, None, *arguments)
+        except AttributeError:
+            return None
         return function
 
     def switch_core(self, core: str) -> None:

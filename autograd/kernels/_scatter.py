@@ -67,21 +67,17 @@ def prefers_planes(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
         and channels * kernel[0] >= _PRODUCT_ROWS
         and filters >= _PRODUCT_FILTERS
         and len(g) * math.prod(g.shape[2:]) >= 4 * filters
-        and w.dtype.char in "fd"
         and g.dtype == w.dtype
-        and openblas() is not None
+        and _product(w.dtype) is not None
         and bool(np.isfinite(w).all())
     )
 
 
 @cache
-def _product(dtype: np.dtype[Any]) -> Callable[..., None]:
-    """BLAS's product of matrices, as `OpenBlas.gemm` tells."""
+def _product(dtype: np.dtype[Any]) -> Callable[..., None] | None:
+    """BLAS's product of matrices of a dtype, as `OpenBlas.gemm` tells, if it has one."""
     blas = openblas()
-    product = None if blas is None else blas.gemm(dtype.char)
-    if product is None:
-        raise TypeError(f"there is no product of BLAS's for {dtype}")
-    return product
+    return None if blas is None else blas.gemm(dtype.char)
 
 
 def scatter_in_planes(
@@ -102,6 +98,8 @@ def scatter_in_planes(
     threads = threads_for(multiplications(g.shape, channels * math.prod(kernel)))
     by_image = len(g) >= threads
     product = _product(w.dtype)
+    if product is None:
+        raise TypeError(f"BLAS has no product of matrices of {w.dtype}")
     # A matrix for each group and each tap of a plane.
     taps = w.reshape(groups, filters, channels, deep, -1).transpose(0, 4, 3, 2, 1)
 
