@@ -103,12 +103,29 @@ def scatter_in_planes(
     # A matrix for each group and each tap of a plane.
     taps = w.reshape(groups, filters, channels, deep, -1).transpose(0, 4, 3, 2, 1)
 
+    def add(rows: FlatRows, matrices: Array, cotangents: Array) -> None:
+        """Add to the rows of some images' planes and channels what windows give them."""
+        size, seen = w.itemsize, deep * rows.data.shape[2]
+        starts, apart = [size * start for start in rows.starts()], rows.data.strides[2] // size
+        for depth in range(windows):
+            cotangent = rows.spread(cotangents[:, :, :, depth])
+            between = cotangent.strides[1] // size
+            for group in range(groups):
+                matrix, these = matrices[group].ctypes.data, cotangent[group].ctypes.data
+                reached = rows.data[group, depth * step :].ctypes.data
+                for start in starts:
+                    product(
+                        *(*_AS_THEY_ARE, seen, rows.length, filters),
+                        *(1.0, matrix, filters, these, between),
+                        *(1.0, reached + start, apart),
+                    )
+                    matrix += seen * filters * size
+
     def work(some: slice) -> None:
         cotangents, part, matrices = (
             (g[some], gx[some], taps) if by_image else (g, gx[:, :, some], taps[..., some, :])
         )
         part[...] = 0
-        seen = deep * part.shape[2]
         matrices = np.ascontiguousarray(matrices)
         most = even(len(part), max(1, round(_PLANE / math.prod(g.shape[4:]))))
         with Loan() as loan:
@@ -117,21 +134,7 @@ def scatter_in_planes(
                 like = images.stop - first, (groups, planes, part.shape[2]), w.dtype, False, 0
                 rows = FlatRows.lent(loan, axes, *like, added=True)
                 rows.data[...] = 0
-                starts = [start * w.itemsize for start in rows.starts()]
-                apart = rows.data.strides[2] // w.itemsize
-                for depth in range(windows):
-                    cotangent = rows.spread(cotangents[images, :, :, depth])
-                    between = cotangent.strides[1] // w.itemsize
-                    for group in range(groups):
-                        reached = rows.data[group, depth * step :].ctypes.data
-                        matrix, these = matrices[group].ctypes.data, cotangent[group].ctypes.data
-                        for start in starts:
-                            product(
-                                *(*_AS_THEY_ARE, seen, rows.length, filters),
-                                *(1.0, matrix, filters, these, between),
-                                *(1.0, reached + start, apart),
-                            )
-                            matrix += seen * filters * w.itemsize
+                add(rows, matrices, cotangents[images])
                 written = part[images].swapaxes(2, 3)[:, :, cells]
                 for places, there in rows.cells:
                     written[there] = places[:, :, inside]
