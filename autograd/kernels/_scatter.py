@@ -62,7 +62,8 @@ def prefers_planes(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
     return (
         len(kernel) == 3
         and dilation[0] == 1
-        and max(stride) > 1
+        and stride[0] > 1
+        and math.prod(kernel[1:]) > 1
         and not fills(kernel, stride, dilation)
         and channels * kernel[0] >= _PRODUCT_ROWS
         and filters >= _PRODUCT_FILTERS

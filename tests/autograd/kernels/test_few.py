@@ -364,6 +364,15 @@ def test_only_those_who_ask_for_compiled_kernels_get_them(calls: list[str]) -> N
         assert SETTINGS.few is few
 
 
+def printed(code: str) -> list[str]:
+    """What a process prints in whose environment compiled kernels are asked for."""
+    env = {**os.environ, "GLASSGRAD_KERNELS": "numba"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, env=env
+    ).stdout.split()
+
+
 def test_who_asks_by_the_environment_gets_them_with_the_first_layer() -> None:
     code = """
 import sys
@@ -373,11 +382,7 @@ from nn import functional as F
 assert "numba" not in sys.modules
 print(F.linear(np.ones((2, 3)), np.ones((4, 3)), np.zeros(4)).numpy().sum(), SETTINGS.few.__name__)
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        env={**os.environ, "GLASSGRAD_KERNELS": "numba"},
-    )  # fmt: skip
-    assert run.stdout.split() == ["24.0", "autograd.kernels._numba.few"]
+    assert printed(code) == ["24.0", "autograd.kernels._numba.few"]
 
 
 def test_who_asks_in_vain_is_told_once_and_goes_on() -> None:
@@ -392,11 +397,7 @@ for _ in range(2):
     except RuntimeError as error:
         print("not installed" in str(error))
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        env={**os.environ, "GLASSGRAD_KERNELS": "numba"},
-    )  # fmt: skip
-    assert run.stdout.split() == ["True", "24.0"]
+    assert printed(code) == ["True", "24.0"]
 
 
 def test_softmax_of_a_number_is_one_for_all() -> None:
