@@ -4,10 +4,12 @@ Each is written in NumPy here; those of which a compiled form pays have one in `
 first where Numba is installed (see `_twins`).
 """
 
+from autograd.kernels._threads import in_a_thread_each as in_a_thread_each
 from autograd.kernels._windows import conv_output_shape as conv_output_shape
 from autograd.kernels.convolution import conv as conv
 from autograd.kernels.convolution import conv_input_grad as conv_input_grad
 from autograd.kernels.convolution import conv_weight_grad as conv_weight_grad
+from autograd.kernels.convolution import worth_a_thread_each as worth_a_thread_each
 from autograd.kernels.elementwise import activation as activation
 from autograd.kernels.elementwise import activation_grad as activation_grad
 from autograd.kernels.elementwise import leaky_relu as leaky_relu

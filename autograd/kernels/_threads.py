@@ -18,6 +18,7 @@ __all__ = [
     "at_once",
     "cores",
     "hold_back_blas",
+    "in_a_thread_each",
     "in_shares",
     "in_threads",
     "thread_count",
@@ -155,6 +156,17 @@ def in_threads(work: Callable[[Any], None], pieces: Sequence[Any]) -> None:
                 errors.append(error)
     if errors:
         raise errors[0]
+
+
+def in_a_thread_each(*jobs: Callable[[], Any]) -> list[Any]:
+    """What each of some jobs returns; they are done as by `in_threads`."""
+    found: list[Any] = [None] * len(jobs)
+
+    def work(i: int) -> None:
+        found[i] = jobs[i]()
+
+    in_threads(work, range(len(jobs)))
+    return found
 
 
 def in_shares(

@@ -36,8 +36,8 @@ from autograd.kernels._shares import (
     shares_of,
     threads_for,
 )
-from autograd.kernels._threads import in_shares, in_threads
-from autograd.kernels._twins import compilable
+from autograd.kernels._threads import in_shares, in_threads, thread_count
+from autograd.kernels._twins import compilable, settle
 from autograd.kernels._windows import (
     Array,
     Index,
@@ -48,7 +48,7 @@ from autograd.kernels._windows import (
     trailing,
 )
 
-__all__ = ["conv", "conv_input_grad", "conv_weight_grad"]
+__all__ = ["conv", "conv_input_grad", "conv_weight_grad", "worth_a_thread_each"]
 
 # A gradient of fewer weights than this is computed transposed.
 _TRANSPOSED = 1 << 18
@@ -269,6 +269,26 @@ def conv_weight_grad(
     if dtype.kind in "fc" and not np.isfinite(w).all():
         return _weight_grad_by_tap(g, x, kernel, stride, padding, dilation, groups)
     return w.reshape(groups * filters, channels, *kernel)
+
+
+def worth_a_thread_each(g: Array, weight: Array, groups: int) -> bool:
+    """Whether two of these kernels had better be at work at once, each in a thread of its own.
+
+    Two threads that share one kernel's work after the other's are woken twice, and are in each
+    other's way more often: they are at the same operations, and wait for the interpreter.
+
+    Args:
+        g: output or its cotangent, ``(N, O, *out)``.
+        weight: kernels, ``(O, C // groups, *kernel)``.
+        groups: as given to both.
+    """
+    shape = (len(g), groups, len(weight) // max(groups, 1), *g.shape[2:])
+    return (
+        thread_count() == 2
+        and weight.size > 0
+        and threads_for(multiplications(shape, weight[0].size)) == 2
+        and not settle()
+    )
 
 
 # ----------------------------------------------------------------------- what is done with them

@@ -156,6 +156,30 @@ def _(g: Any) -> Any:
     return np.sum(g, axis=(0, *range(2, g.ndim)))
 
 
+@conv.shortcut
+def _(
+    g: Any,
+    edges: Any,
+    x: Any,
+    weight: Any,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> Any:
+    to_x, to_weight, to_bias = edges
+    if to_x is None or to_weight is None or type(g) is not np.ndarray:
+        return None
+    if not kernels.worth_a_thread_each(g, weight, groups):
+        return None
+    windows = stride, padding, dilation, groups
+    gx, gw = kernels.in_a_thread_each(
+        lambda: kernels.conv_input_grad(g, weight, x.shape[2:], *windows),
+        lambda: kernels.conv_weight_grad(g, x, weight.shape[2:], *windows),
+    )
+    return gx, gw, None if to_bias is None else kernels.channel_sums(g)
+
+
 @primitive(
     samples=(
         sample((2, 4, 3, 3), (4, 3, 3, 2), spatial=(5, 4), **PLAIN, groups=1),
@@ -203,6 +227,30 @@ def _(
         dilation=dilation,
         groups=groups,
     )
+
+
+@conv_input_grad.shortcut
+def _(
+    h: Any,
+    edges: Any,
+    g: Any,
+    weight: Any,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> Any:
+    to_g, to_weight = edges
+    if to_g is None or to_weight is None or type(h) is not np.ndarray:
+        return None
+    if not kernels.worth_a_thread_each(g, weight, groups):
+        return None
+    windows = stride, padding, dilation, groups
+    gg, gw = kernels.in_a_thread_each(
+        lambda: kernels.conv(h, weight, *windows),
+        lambda: kernels.conv_weight_grad(g, h, weight.shape[2:], *windows),
+    )
+    return gg, gw
 
 
 @primitive(

@@ -201,7 +201,7 @@ class _Writer:
         i, node = step.i, self.recording.nodes[step.i]
         settings, form, primitive = self.recording.settings[i], self.plan.special[i], node.primitive
         values = self.plan.values(i)
-        if primitive._joint is not None:
+        if primitive._joint is not None or (primitive._shortcut is not None and form is None):
             return self._joint_rule(step, values)
         lines = []
         for k, target in step.targets.items():

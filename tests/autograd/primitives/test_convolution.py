@@ -1,0 +1,187 @@
+"""How convolutions are differentiated; what they compute is in ``tests/autograd/kernels``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd
+from autograd import Tensor, grad, kernels
+from autograd._backward import backpropagate
+from autograd.kernels._settings import SETTINGS
+from autograd.primitives.convolution import conv, conv_input_grad
+
+# Of input and kernels, of a convolution of that many axes; enough work to be shared out.
+LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...], int, int]] = {
+    "1-D": ((3, 64, 600), (64, 64, 5), 1, 1),
+    "2-D": ((3, 16, 48, 48), (32, 16, 3, 3), 1, 1),
+    "strided": ((2, 32, 40, 40), (96, 32, 3, 3), 2, 1),
+    "in groups": ((2, 64, 48, 48), (64, 4, 3, 3), 1, 16),
+    "3-D": ((1, 16, 12, 12, 12), (32, 16, 3, 3, 3), 1, 1),
+}
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """NumPy's kernels on two threads; how many jobs each shortcut had."""
+    monkeypatch.setattr(SETTINGS, "may_compile", False)
+    monkeypatch.setattr(SETTINGS, "threads", 2)
+    counts = []
+    in_a_thread_each = kernels.in_a_thread_each
+
+    def counted(*jobs: Any) -> list[Any]:
+        counts.append(len(jobs))
+        return in_a_thread_each(*jobs)
+
+    monkeypatch.setattr(kernels, "in_a_thread_each", counted)
+    return counts
+
+
+def _layer(
+    name: str, transposed: bool, bias: bool = False, trained: int | None = None
+) -> tuple[Tensor, list[Tensor]]:
+    """Its results and its leaves, of which all are trained, or that one."""
+    shape, kernel, stride, groups = LAYERS[name]
+    axes = len(kernel) - 2
+    windows: dict[str, Any] = {
+        "stride": (stride,) * axes,
+        "padding": ((1, 0),) * axes,
+        "dilation": (1,) * axes,
+        "groups": groups,
+    }
+    rng = np.random.default_rng(0)
+    w = Tensor(rng.standard_normal(kernel), requires_grad=trained != 0)
+    if not transposed:
+        x = Tensor(rng.standard_normal(shape), requires_grad=trained != 1)
+        b = Tensor(rng.standard_normal(kernel[:1]), requires_grad=True) if bias else None
+        return conv(x, w, b, **windows), [t for t in (x, w, b) if t is not None]
+    out = kernels.conv_output_shape(shape[2:], kernel[2:], *list(windows.values())[:3])
+    g = Tensor(rng.standard_normal((shape[0], kernel[0], *out)), requires_grad=trained != 1)
+    return conv_input_grad(g, w, spatial=shape[2:], **windows), [g, w]
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("name", LAYERS)
+def test_both_gradients_at_once_are_those_of_the_rules(
+    name: str, transposed: bool, at_once: list[int]
+) -> None:
+    y, leaves = _layer(name, transposed, bias=name == "2-D")
+    seed = np.random.default_rng(1).standard_normal(y.shape)
+    found = grad(y, leaves, seed, retain_graph=True)
+    assert at_once == [2]
+    expected = grad(y, leaves, seed, create_graph=True)  # a recorded pass goes by the rules
+    assert at_once == [2]
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_allclose(one.data, other.data, rtol=1e-10, atol=1e-10)
+    stack = np.stack([seed, -2 * seed])
+    several = backpropagate([(y.node, stack)], targets=leaves, batched=True)
+    assert at_once == [2] * 3
+    for leaf, other in zip(leaves, expected, strict=True):
+        twice = np.stack([other.data, -2 * other.data])
+        np.testing.assert_allclose(several[leaf], twice, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_gradient_alone_is_shared_out_by_its_kernel(
+    which: int, transposed: bool, at_once: list[int]
+) -> None:
+    y, leaves = _layer("2-D", transposed)
+    both = grad(y, leaves, np.ones(y.shape), retain_graph=True)
+    assert at_once == [2]
+    (alone,) = grad(y, [leaves[which]], np.ones(y.shape))
+    y, leaves = _layer("2-D", transposed, trained=which)
+    y.backward(np.ones(y.shape))
+    assert at_once == [2]
+    assert leaves[1 - which].grad is None
+    for found in (alone, leaves[which].grad):
+        np.testing.assert_allclose(found.data, both[which].data, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_two_gradients_are_for_two_threads(
+    threads: int, at_once: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SETTINGS, "threads", threads)
+    y, leaves = _layer("2-D", transposed=False)
+    grad(y, leaves, np.ones(y.shape))
+    assert at_once == []
+
+
+def test_small_gradients_are_not_worth_a_thread(at_once: list[int]) -> None:
+    rng = np.random.default_rng(0)
+    for size, groups, worth in ((48, 1, True), (12, 1, False), (48, 16, False), (0, 1, False)):
+        g, w = (
+            rng.standard_normal((3, 32, size, size)),
+            rng.standard_normal((32, 16 // groups, 3, 3)),
+        )
+        assert kernels.worth_a_thread_each(g, w, groups) == worth
+    assert not kernels.worth_a_thread_each(np.empty((3, 0, 48, 48)), np.empty((0, 16, 3, 3)), 1)
+
+
+def test_compiled_kernels_share_each_gradient_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setattr(SETTINGS, "threads", 2)
+    g, w = np.ones((3, 32, 48, 48)), np.ones((32, 16, 3, 3))
+    monkeypatch.setattr(SETTINGS, "may_compile", False)
+    assert kernels.worth_a_thread_each(g, w, 1)
+    monkeypatch.setattr(SETTINGS, "may_compile", True)
+    if SETTINGS.why != "Numba is installed":
+        monkeypatch.setattr(SETTINGS, "why", "Numba is installed")
+    assert not kernels.worth_a_thread_each(g, w, 1)
+
+
+def test_what_a_gradient_raises_is_raised(
+    at_once: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y, leaves = _layer("2-D", transposed=False)
+
+    def fail(*_: Any) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(kernels, "conv_weight_grad", fail)
+    with pytest.raises(MemoryError, match="no room"):
+        grad(y, leaves, np.ones(y.shape))
+    assert at_once == [2]
+
+
+def test_overflows_are_told_as_by_one_thread(at_once: list[int]) -> None:
+    y, leaves = _layer("2-D", transposed=False)
+    seed = np.full(y.shape, math.inf)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        grad(y, leaves, seed, retain_graph=True)
+    with np.errstate(all="ignore"):
+        found = grad(y, leaves, seed)
+    assert not np.isfinite(found[0].data).all()
+    assert at_once == [2, 2]
+
+
+def test_a_replay_has_the_same_bits(at_once: list[int]) -> None:
+    rng = np.random.default_rng(0)
+    shape, kernel, *_ = LAYERS["2-D"]
+    w = Tensor(rng.standard_normal(kernel).astype("f"), requires_grad=True)
+    windows: dict[str, Any] = {
+        "stride": (1, 1),
+        "padding": ((1, 1), (1, 1)),
+        "dilation": (1, 1),
+    }
+
+    def loss_of(x: Tensor) -> Tensor:
+        return (conv(x.tanh(), w, None, **windows) ** 2).mean()
+
+    compiled = autograd.compile(loss_of)
+    for call in range(4):
+        x = Tensor(rng.standard_normal(shape).astype("f"), requires_grad=True)
+        compiled(x).backward()
+        found = [np.array(t.grad.data) for t in (x, w)]
+        x.grad = w.grad = None
+        loss_of(x).backward()
+        for one, tensor in zip(found, (x, w), strict=True):
+            np.testing.assert_array_equal(one, tensor.grad.data)
+        w.grad = None
+        assert compiled.replays == max(0, call - 1)
+    assert at_once == [2] * 8
