@@ -5,11 +5,9 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
-import numpy as np
-
 from autograd.extend import adam_step
 from optim._options import check_betas, check_not_negative, refuse_torch_options
-from optim.optimizer import Array, Group, Optimizer, Params, State
+from optim.optimizer import Array, Group, Optimizer, Params, State, zeros_apart
 
 __all__ = ["Adam", "AdamW"]
 
@@ -86,9 +84,9 @@ class Adam(Optimizer):
         check_betas(group)
 
     def _new_state(self, p: Array, group: Group) -> State:
-        state = {"step": 0, "exp_avg": np.zeros_like(p), "exp_avg_sq": np.zeros_like(p)}
+        state = {"step": 0, "exp_avg": zeros_apart(p, 1), "exp_avg_sq": zeros_apart(p, 2)}
         if group["amsgrad"]:
-            state["max_exp_avg_sq"] = np.zeros_like(p)
+            state["max_exp_avg_sq"] = zeros_apart(p, 3)
         return state
 
     def _numbers(self, t: int, group: Group) -> tuple[float, float, float, float]:

@@ -18,13 +18,16 @@ from optim._bundle import Bundle
 from optim._options import TORCH_ONLY, refuse, required
 from optim._together import Together
 
-__all__ = ["Array", "Closure", "Group", "Optimizer", "Params", "State", "filled"]
+__all__ = ["Array", "Closure", "Group", "Optimizer", "Params", "State", "filled", "zeros_apart"]
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Closure: TypeAlias = Callable[[], Any]
 Group: TypeAlias = dict[str, Any]
 State: TypeAlias = dict[str, Any]
 Params: TypeAlias = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[Group]
+
+# Arrays of so many bytes are placed by their address within a page, at a multiple of a cache line.
+_PLACED, _PAGE, _LINE = 1 << 16, 1 << 12, 1 << 6
 
 
 class Optimizer:
@@ -446,6 +449,20 @@ def filled(p: Array, value: float) -> Array:
     return np.full_like(p, complex(value, value) if p.dtype.kind == "c" else value)
 
 
+def zeros_apart(p: Array, quarters: int) -> Array:
+    """Zeros like ``p``, for what is updated in the same pass: a large array begins so many quarters
+    of a page behind ``p``, as far as addresses within a page go.
+
+    By these a processor tells whether what is to be read may just have been written. Where several
+    arrays are written to, it waits for nothing again and again if they are alike.
+    """
+    if p.nbytes < _PLACED or not p.flags.c_contiguous:
+        return np.zeros_like(p)
+    room = np.zeros(p.nbytes + _PAGE, np.uint8)
+    begin = p.ctypes.data // _LINE * _LINE + quarters * _PAGE // 4
+    return np.ndarray(p.shape, p.dtype, room, (begin - room.ctypes.data) % _PAGE)
+
+
 def _as_real(value: Any) -> Any:
     """A complex array as a real one with an axis of length 2 at the end, in the same memory."""
     if isinstance(value, np.ndarray) and value.dtype.kind == "c":
@@ -472,4 +489,8 @@ def _loaded(value: Any, p: Tensor, fresh: Any) -> Any:
     array = np.asarray(value)
     if isinstance(fresh, int | float) or (array.ndim == 0 and p.ndim > 0):
         return type(fresh)(array) if fresh is not None else array.item()
-    return array.astype(p.dtype if array.dtype.kind in "fc" else array.dtype)
+    dtype = p.dtype if array.dtype.kind in "fc" else array.dtype
+    if isinstance(fresh, np.ndarray) and (fresh.shape, fresh.dtype) == (array.shape, dtype):
+        fresh[...] = array
+        return fresh
+    return array.astype(dtype)

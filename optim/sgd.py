@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from autograd.extend import sgd_step
 from optim._options import check, check_not_negative, refuse_torch_options
-from optim.optimizer import Array, Group, Optimizer, Params, State
+from optim.optimizer import Array, Group, Optimizer, Params, State, zeros_apart
 
 __all__ = ["SGD"]
 
@@ -92,7 +90,7 @@ class SGD(Optimizer):
         if momentum:
             m = state.get("momentum_buffer")
             if m is None:  # the first step is along the gradient, undamped
-                m = state["momentum_buffer"] = np.zeros_like(p)
+                m = state["momentum_buffer"] = zeros_apart(p, 2)
                 dampening = 0.0
         scratch = self._scratch(p, 2 if decay else 1)
         rate = float(group["lr"])

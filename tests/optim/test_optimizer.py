@@ -178,6 +178,53 @@ def test_resuming_goes_on_bit_for_bit(make):
         assert np.array_equal(p.data, q.data)
 
 
+QUARTERS = {"exp_avg": 1, "exp_avg_sq": 2, "max_exp_avg_sq": 3, "momentum_buffer": 2}
+
+
+def quarters(p, state):
+    """How far from the parameter's the large arrays of a state begin, in quarters of a page."""
+    start = p.data.ctypes.data // 64 * 64  # where its cache line begins
+    return {key: (a.ctypes.data - start) % 4096 / 1024 for key, a in state.items()}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ps: optim.Adam(ps, amsgrad=True),
+        optim.AdamW,
+        lambda ps: optim.SGD(ps, 0.1, momentum=0.9),
+    ],
+)
+def test_large_states_stand_apart_from_their_parameter(make, dtype):
+    p = leaf(257, 101, dtype=dtype)
+    optimizer = make([p])
+    step(optimizer, [p])
+    state = {key: a for key, a in optimizer.state[p].items() if isinstance(a, np.ndarray)}
+    assert quarters(p, state) == {key: QUARTERS[key] for key in state}
+    assert all(a.shape == p.shape and a.dtype == dtype and a.flags.carray for a in state.values())
+    other = make([p])
+    other.load_state_dict(optimizer.state_dict())
+    loaded = {key: other.state[p][key] for key in state}
+    for key, array in loaded.items():
+        np.testing.assert_array_equal(array, state[key])
+        assert not np.shares_memory(array, state[key])
+    if "exp_avg" in loaded:  # Adam's are made before the first step
+        assert quarters(p, loaded) == quarters(p, state)
+
+
+def test_states_that_need_not_stand_apart():
+    small, turned = leaf(64, 100), Tensor(np.ones((400, 300), order="F"), requires_grad=True)
+    optimizer = optim.Adam([small, turned])
+    step(optimizer, [small, turned])
+    for p in (small, turned):
+        first, second = (optimizer.state[p][key] for key in ("exp_avg", "exp_avg_sq"))
+        assert first.base is None
+        assert second.base is None
+        np.testing.assert_allclose(first, 0.1 * p.grad.data)
+        np.testing.assert_allclose(second, 0.001 * p.grad.data**2)
+
+
 def test_a_saved_state_does_not_change_afterwards():
     p = leaf(3)
     optimizer = optim.Adam([p], lr=0.1)
