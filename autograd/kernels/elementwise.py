@@ -197,14 +197,17 @@ def _positive(x: Array, out: Array) -> Array:
 
 
 def _sigmoid(x: Array, out: Array) -> None:
-    # exp(-|x|) overflows nowhere, and keeps the tail that (1 + tanh(x / 2)) / 2 would lose:
-    # σ(x) = exp(min(x, 0)) / (1 + exp(-|x|)).
-    powers = np.abs(x)
-    np.negative(powers, out=powers)
-    np.exp(powers, out=powers)
-    np.maximum(x >= 0, powers, out=out)
-    np.add(powers, 1, out=powers)
-    np.divide(out, powers, out=out)
+    # 1 / (1 + exp(-x)). Where the exponential overflows, that is less than any normal number.
+    if x.dtype.itemsize < 4:  # ... but for half precision
+        wide = x.astype(np.float32)
+        _sigmoid(wide, wide)
+        out[...] = wide
+        return
+    with np.errstate(over="ignore"):
+        np.negative(x, out=out)
+        np.exp(out, out=out)
+    np.add(out, 1, out=out)
+    np.divide(1, out, out=out)
 
 
 def _sigmoid_slope(y: Array, out: Array) -> None:

@@ -107,6 +107,20 @@ def test_small_values_keep_their_digits(name: str) -> None:
         np.testing.assert_allclose(found, expected, rtol=1000 * float(np.finfo(dtype).eps))
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_tail_of_the_sigmoid(dtype: Any) -> None:
+    x = np.array([-math.inf, -1e4, -700, -80, -15, -12, -11, 12, 1e4, math.inf], dtype)
+    with np.errstate(over="raise", invalid="raise"):
+        y = kernels.activation(x, "sigmoid")
+    assert y.dtype == dtype
+    with np.errstate(over="ignore"):
+        expected = (1 / (1 + np.exp(-x.astype(np.longdouble)))).astype(dtype)
+    tiny = np.finfo(dtype).smallest_normal if dtype != np.float16 else 1e-7
+    np.testing.assert_allclose(y, expected, rtol=4 * np.finfo(dtype).eps, atol=float(tiny))
+    assert y[0] == 0
+    assert y[-1] == 1
+
+
 @pytest.mark.parametrize("size", [3, 300_000])
 def test_nan_stays(size: int) -> None:
     x = np.full(size, np.nan, np.float32)
