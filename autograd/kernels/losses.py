@@ -162,7 +162,7 @@ def _rows(x: Array, target: Array, slopes: Array, sums: Array, losses: Array) ->
     at = _indices(len(x)), target
     true = slopes[at]
     exp(slopes, out=slopes)
-    add.reduce(slopes, 1, out=sums)
+    sums[...] = _sums(slopes)
     ln(sums, out=losses)
     subtract(losses, true, out=losses)
     slopes[at] -= sums
@@ -181,6 +181,15 @@ def _finite(peak: Array) -> Array:
     if not isfinite(ones(len(peak), peak.dtype).dot(peak) if few else add.reduce(peak)):
         peak = np.where(np.isfinite(peak), peak, 0).astype(peak.dtype)
     return peak
+
+
+def _sums(rows: Array) -> Array:
+    """Of each row."""
+    count = rows.shape[1]
+    if count <= _FEW and rows.dtype.char in "fd":
+        found: Array = rows.dot(ones(count, rows.dtype))
+        return found
+    return add.reduce(rows, 1)
 
 
 @compilable(least=_COMPILED, few=0)
@@ -266,7 +275,7 @@ def softmax(x: Array, log: bool = False) -> Array:
         given, out = rows[part], results[part]
         subtract(given, _finite(maximum.reduce(given, 1))[:, np.newaxis], out=out)
         powers = exp(out, out=None if log else out)
-        sums = add.reduce(powers, 1, keepdims=True)
+        sums = _sums(powers)[:, np.newaxis]
         if log:
             subtract(out, ln(sums), out=out)
         else:
@@ -292,7 +301,7 @@ def softmax_grad(g: Array, y: Array, log: bool = False) -> Array:
         given, out = slopes[part], results[part]
         if log:
             exp(values[part], out=out)
-            multiply(out, add.reduce(given, 1, keepdims=True), out=out)
+            multiply(out, _sums(given)[:, np.newaxis], out=out)
             subtract(given, out, out=out)
         else:
             subtract(given, np.vecdot(given, values[part])[:, np.newaxis], out=out)
