@@ -18,6 +18,7 @@ __all__ = [
     "by_group",
     "even",
     "few_outputs",
+    "is_shared",
     "multiplications",
     "parts_of",
     "shares_of",
@@ -95,6 +96,11 @@ def multiplications(shape: Ints, depth: int) -> int:
     """What it costs to compute outputs of a ``shape``, ``(N, groups, filters, *out)``, columns
     included, each of which is a sum over ``depth`` products."""
     return math.prod(shape) // shape[2] * (shape[2] + COLUMN_COST) * depth
+
+
+def is_shared(work: int) -> bool:
+    """Whether so much work, in multiplications, is shared out over threads."""
+    return work >= _SHARED
 
 
 def threads_for(work: int, shared: int | None = None) -> int:

@@ -31,6 +31,7 @@ from autograd.kernels._shares import (
     Share,
     by_group,
     few_outputs,
+    is_shared,
     multiplications,
     parts_of,
     shares_of,
@@ -282,12 +283,12 @@ def worth_a_thread_each(g: Array, weight: Array, groups: int) -> bool:
         weight: kernels, ``(O, C // groups, *kernel)``.
         groups: as given to both.
     """
-    shape = (len(g), groups, len(weight) // max(groups, 1), *g.shape[2:])
+    shape = (len(g), groups, len(weight) // groups, *g.shape[2:])
     return (
         thread_count() == 2
         and weight.size > 0
-        and threads_for(multiplications(shape, weight[0].size)) == 2
-        and not settle()
+        and is_shared(multiplications(shape, weight[0].size))
+        and not settle()  # compiled kernels share out their work for less
     )
 
 

@@ -5,6 +5,7 @@ As in every library of networks, convolution here is cross-correlation: the kern
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -167,17 +168,30 @@ def _(
     dilation: Ints,
     groups: int,
 ) -> Any:
-    to_x, to_weight, to_bias = edges
-    if to_x is None or to_weight is None or type(g) is not np.ndarray:
-        return None
-    if not kernels.worth_a_thread_each(g, weight, groups):
-        return None
     windows = stride, padding, dilation, groups
-    gx, gw = kernels.in_a_thread_each(
+    both = _at_once(
+        *(g, edges, g, weight, groups),
         lambda: kernels.conv_input_grad(g, weight, x.shape[2:], *windows),
         lambda: kernels.conv_weight_grad(g, x, weight.shape[2:], *windows),
     )
-    return gx, gw, None if to_bias is None else kernels.channel_sums(g)
+    return both and (*both, None if edges[2] is None else kernels.channel_sums(g))
+
+
+def _at_once(
+    g: Any,
+    edges: Any,
+    outputs: Any,
+    weight: Any,
+    groups: int,
+    input_grad: Callable[[], Any],
+    weight_grad: Callable[[], Any],
+) -> tuple[Any, ...] | None:
+    """Both gradients, each by a thread of its own, if both are wanted and that pays."""
+    if edges[0] is None or edges[1] is None or type(g) is not np.ndarray:
+        return None
+    if not kernels.worth_a_thread_each(outputs, weight, groups):
+        return None
+    return tuple(kernels.in_a_thread_each(input_grad, weight_grad))
 
 
 @primitive(
@@ -240,17 +254,12 @@ def _(
     dilation: Ints,
     groups: int,
 ) -> Any:
-    to_g, to_weight = edges
-    if to_g is None or to_weight is None or type(h) is not np.ndarray:
-        return None
-    if not kernels.worth_a_thread_each(g, weight, groups):
-        return None
     windows = stride, padding, dilation, groups
-    gg, gw = kernels.in_a_thread_each(
+    return _at_once(
+        *(h, edges, g, weight, groups),
         lambda: kernels.conv(h, weight, *windows),
         lambda: kernels.conv_weight_grad(g, h, weight.shape[2:], *windows),
     )
-    return gg, gw
 
 
 @primitive(

@@ -115,12 +115,19 @@ def test_two_gradients_are_for_two_threads(
 def test_small_gradients_are_not_worth_a_thread(at_once: list[int]) -> None:
     rng = np.random.default_rng(0)
     for size, groups, worth in ((48, 1, True), (12, 1, False), (48, 16, False), (0, 1, False)):
-        g, w = (
-            rng.standard_normal((3, 32, size, size)),
-            rng.standard_normal((32, 16 // groups, 3, 3)),
-        )
+        g, w = rng.random((3, 32, size, size)), rng.random((32, 16 // groups, 3, 3))
         assert kernels.worth_a_thread_each(g, w, groups) == worth
     assert not kernels.worth_a_thread_each(np.empty((3, 0, 48, 48)), np.empty((0, 16, 3, 3)), 1)
+
+
+def test_to_ask_for_little_work_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise AssertionError("there is nothing to get ready")
+
+    monkeypatch.setattr(SETTINGS, "threads", 2)
+    monkeypatch.setattr("autograd.kernels.convolution.settle", refuse)
+    monkeypatch.setattr("autograd.kernels._shares.hold_back_blas", refuse)
+    assert not kernels.worth_a_thread_each(np.ones((3, 32, 12, 12)), np.ones((32, 16, 3, 3)), 1)
 
 
 def test_compiled_kernels_share_each_gradient_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,8 +137,7 @@ def test_compiled_kernels_share_each_gradient_themselves(monkeypatch: pytest.Mon
     monkeypatch.setattr(SETTINGS, "may_compile", False)
     assert kernels.worth_a_thread_each(g, w, 1)
     monkeypatch.setattr(SETTINGS, "may_compile", True)
-    if SETTINGS.why != "Numba is installed":
-        monkeypatch.setattr(SETTINGS, "why", "Numba is installed")
+    monkeypatch.setattr(SETTINGS, "why", "Numba is installed")
     assert not kernels.worth_a_thread_each(g, w, 1)
 
 
