@@ -63,7 +63,8 @@ def flops(name: str, shapes: Sequence[Shape], output: Shape, attrs: Mapping[str,
         return 0
     pairs = multiply_adds(name, shapes, output)
     if pairs:
-        bias = size if name in ("conv", "linear") and len(shapes) > 2 and shapes[2] else 0
+        biased = name in ("conv", "conv_input_grad", "linear") and len(shapes) > 2 and shapes[2]
+        bias = size if biased else 0
         return 2 * pairs + bias
     first = shapes[0]
     if name.startswith(("max_pool", "avg_pool")):

@@ -7,6 +7,8 @@ first where Numba is installed (see `_twins`).
 from autograd.kernels._threads import in_a_thread_each as in_a_thread_each
 from autograd.kernels._windows import conv_output_shape as conv_output_shape
 from autograd.kernels.convolution import conv as conv
+from autograd.kernels.convolution import conv_and_weight_grad as conv_and_weight_grad
+from autograd.kernels.convolution import conv_grads as conv_grads
 from autograd.kernels.convolution import conv_input_grad as conv_input_grad
 from autograd.kernels.convolution import conv_weight_grad as conv_weight_grad
 from autograd.kernels.convolution import worth_a_thread_each as worth_a_thread_each

@@ -49,6 +49,10 @@ class Share(NamedTuple):
     def of(self, y: Array) -> Array:
         return y[self.images, :, :, self.first : self.last]
 
+    def part(self, images: slice) -> slice:
+        """Which of all images those are of this share's."""
+        return slice(self.images.start + images.start, self.images.start + images.stop)
+
 
 def shares_of(shape: Ints, itemsize: int, threads: int) -> list[Share]:
     """Cut up outputs of a ``shape``, ``(N, groups, filters, *out)``.

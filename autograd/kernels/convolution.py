@@ -49,8 +49,17 @@ from autograd.kernels._windows import (
     trailing,
 )
 
-__all__ = ["conv", "conv_input_grad", "conv_weight_grad", "worth_a_thread_each"]
+__all__ = [
+    "conv",
+    "conv_and_weight_grad",
+    "conv_grads",
+    "conv_input_grad",
+    "conv_weight_grad",
+    "worth_a_thread_each",
+]
 
+# For arrays of fewer numbers compiled kernels are not asked for.
+_LEAST = 1 << 10
 # A gradient of fewer weights than this is computed transposed.
 _TRANSPOSED = 1 << 18
 # From this many positions on, one product per image beats gathering several images.
@@ -60,7 +69,7 @@ _MIN_POINTWISE = 64
 # ---------------------------------------------------------------------------------- the kernels
 
 
-@compilable(least=1 << 10)
+@compilable(_LEAST)
 def conv(
     x: Array,
     weight: Array,
@@ -96,7 +105,7 @@ def conv(
     out = conv_output_shape(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     dtype = np.result_type(x, weight) if bias is None else np.result_type(x, weight, bias)
     shape, before = (x.shape[0], weight.shape[0], *out), [b for b, _ in padding]
-    w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    w = _grouped(weight, groups)
     if _prefers_innermost(len(x), w.shape, x.shape[2:], out, stride, padding, dilation):
         y = innermost(shape, dtype)
         _innermost.correlate(x, w, y, stride, before, dilation, bias)
@@ -115,7 +124,7 @@ def conv(
     return y
 
 
-@compilable(least=1 << 10)
+@compilable(_LEAST)
 def conv_input_grad(
     g: Array,
     weight: Array,
@@ -141,7 +150,7 @@ def conv_input_grad(
     array([[[ 2.,  3., 20., 30.,  0.]]])
     """
     shape, dtype = (g.shape[0], groups * weight.shape[1], *spatial), np.result_type(g, weight)
-    w = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    w = _grouped(weight, groups)
     before = [b for b, _ in padding]
     if (
         _prefers_innermost(len(g), w.shape, spatial, g.shape[2:], stride, padding, dilation)
@@ -197,7 +206,7 @@ def conv_input_grad(
     return gx
 
 
-@compilable(least=1 << 10)
+@compilable(_LEAST)
 def conv_weight_grad(
     g: Array,
     x: Array,
@@ -272,6 +281,68 @@ def conv_weight_grad(
     return w.reshape(groups * filters, channels, *kernel)
 
 
+def conv_and_weight_grad(
+    x: Array,
+    g: Array,
+    weight: Array,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> tuple[Array, Array] | None:
+    """`conv` of ``x`` and `conv_weight_grad` of ``g`` and ``x``, from the same columns.
+
+    Both are gradients of a transposed convolution, for which ``g`` is the input and ``x`` the
+    cotangent of the output.
+
+    Args:
+        x, weight, stride, padding, dilation, groups: as given to `conv`.
+        g: as large as its output, ``(N, O, *out)``.
+
+    Returns:
+        Both; or None where one of them had better be computed by itself.
+    """
+    if not weight.size or _compiled(x, g):
+        return None
+    w = _grouped(weight, groups)
+    if not _prefers_same_columns(x, g, w, stride, padding, dilation):
+        return None
+    return _from_same_columns(x, g, w, stride, padding, dilation)
+
+
+def conv_grads(
+    g: Array,
+    x: Array,
+    weight: Array,
+    stride: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+) -> tuple[Array, Array] | None:
+    """`conv_input_grad` and `conv_weight_grad` from the same columns, where there is little to do.
+
+    With stride 1 the former is the correlation of ``g`` with kernels that run backwards, and the
+    latter, backwards too, what ``x`` gives together with the same columns of ``g``.
+
+    Args:
+        g: cotangent of the output, ``(N, O, *out)``.
+        x, weight, stride, padding, dilation, groups: as given to `conv`.
+
+    Returns:
+        Both; or None where they had better be computed each by itself.
+    """
+    w = _grouped(weight, groups)
+    if max(stride) > 1 or not w.size or is_shared(_work(g, w)) or _compiled(g, x):
+        return None
+    w = _turned(w)
+    reach = [d * (k - 1) for k, d in zip(w.shape[3:], dilation, strict=True)]
+    around = tuple((n - a, n - b) for n, (a, b) in zip(reach, padding, strict=True))
+    if not _prefers_same_columns(g, x, w, stride, around, dilation):
+        return None
+    gx, gw = _from_same_columns(g, x, w, stride, around, dilation)
+    return gx, np.ascontiguousarray(_turned(gw.reshape(w.shape))).reshape(weight.shape)
+
+
 def worth_a_thread_each(g: Array, weight: Array, groups: int) -> bool:
     """Whether two of these kernels had better be at work at once, each in a thread of its own.
 
@@ -283,11 +354,11 @@ def worth_a_thread_each(g: Array, weight: Array, groups: int) -> bool:
         weight: kernels, ``(O, C // groups, *kernel)``.
         groups: as given to both.
     """
-    shape = (len(g), groups, len(weight) // groups, *g.shape[2:])
+    w = _grouped(weight, groups)
     return (
         thread_count() == 2
-        and weight.size > 0
-        and is_shared(multiplications(shape, weight[0].size))
+        and w.size > 0
+        and is_shared(_work(g, w))
         and not settle()  # compiled kernels share out their work for less
     )
 
@@ -398,8 +469,7 @@ def _correlate(
             rows.load(some[images])
             for at, cols in rows.columns():
                 np.matmul(matrix, cols.reshape(groups, matrix.shape[2], -1), out=found[..., at])
-            these = slice(share.images.start + images.start, share.images.start + images.stop)
-            y.write(these, slice(None), share.first, rows.windows(found), bias)
+            y.write(share.part(images), slice(None), share.first, rows.windows(found), bias)
 
     def work(shares: list[Share]) -> None:
         for share in shares:
@@ -482,12 +552,12 @@ def _correlate_together(
     groups, filters, channels, *kernel = w.shape
     begin = [b // s for b, s in zip(before, stride, strict=True)]
     taps = taps_together(kernel, stride, dilation)
-    kernels = np.zeros((groups, *stride, channels, filters, *taps), w.dtype)
+    # With channels last: those of a filter are near each other in w, and BLAS turns what it reads.
+    kernels = np.zeros((groups, filters, *taps, *stride, channels), w.dtype)
     for tap in np.ndindex(*kernel):
         steps = [divmod(t * d, s) for t, d, s in zip(tap, dilation, stride, strict=True)]
         place = [n - 1 - q for n, (q, _) in zip(taps, steps, strict=True)]
-        at: Index = (slice(None), *(r for _, r in steps), slice(None), slice(None), *place)
-        kernels[at] = w[(..., *tap)].swapaxes(1, 2)
+        kernels[(slice(None), slice(None), *place, *(r for _, r in steps))] = w[(..., *tap)]
     cells = by_group(gx, groups)
     views = [
         (
@@ -500,7 +570,7 @@ def _correlate_together(
         (n - 1 + b) // s - q + 1
         for n, b, s, q in zip(gx.shape[2:], before, stride, begin, strict=True)
     ]
-    kernels = kernels.reshape(groups, -1, filters, *taps)
+    kernels = np.moveaxis(kernels.reshape(groups, filters, *taps, -1), -1, 1)
     starts = [n - 1 - q for n, q in zip(taps, begin, strict=True)]
     ones = [1] * len(taps)
     _correlate(g, kernels, _Results(views, out), ones, starts, ones)
@@ -523,14 +593,29 @@ def _prefers_together(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
 
 
 def _weigh(
-    g: Array, x: Array, gw: Array, stride: Ints, before: Ints, dilation: Ints, threads: int
+    g: Array,
+    x: Array,
+    gw: Array,
+    stride: Ints,
+    before: Ints,
+    dilation: Ints,
+    threads: int,
+    correlated: tuple[Array, Array] | None = None,
 ) -> None:
-    """Write into ``gw``, ``(groups, filters, channels, *kernel)``, the weight gradient."""
+    """Write into ``gw``, ``(groups, filters, channels, *kernel)``, the weight gradient.
+
+    With ``correlated``, kernels like ``gw`` and an array like ``g`` without groups, also write into
+    the latter the correlation of ``x`` with the former.
+    """
     groups, filters, channels, *kernel = gw.shape
     depth = channels * math.prod(kernel)
     # BLAS prefers the long axis first; but what is large takes long to transpose.
     transposed = depth > filters and depth * filters < _TRANSPOSED
     sums: list[Array] = []
+    if correlated is not None:
+        kernels, results = correlated
+        matrix = np.ascontiguousarray(kernels.reshape(groups, filters, -1))
+        y = _Results.all_of(results, groups)
 
     def work(shares: list[Share]) -> None:
         total = term = np.empty(
@@ -543,16 +628,25 @@ def _weigh(
             for images, rows in batches(len(part), x.shape[1:3], axes, gw.dtype):
                 rows.load(x[share.images][images])
                 cotangent = rows.spread(part[images])
+                if correlated is not None:
+                    found = np.empty_like(cotangent)
                 for at, cols in rows.columns():
                     cols = cols.reshape(groups, depth, -1)
-                    if transposed:
-                        np.matmul(cols, cotangent[..., at].swapaxes(1, 2), out=term)
-                    else:
-                        np.matmul(cotangent[..., at], cols.swapaxes(1, 2), out=term)
-                    if term is total:
-                        term = np.empty_like(total)
-                    else:
-                        np.add(total, term, out=total)
+                    if correlated is not None:
+                        np.matmul(matrix, cols, out=found[..., at])
+                    # Positions that belong to no window have cotangent 0. That is exact, unless
+                    # they meet an inf or a nan, which the caller finds out.
+                    with np.errstate(invalid="ignore"):
+                        if transposed:
+                            np.matmul(cols, cotangent[..., at].swapaxes(1, 2), out=term)
+                        else:
+                            np.matmul(cotangent[..., at], cols.swapaxes(1, 2), out=term)
+                        if term is total:
+                            term = np.empty_like(total)
+                        else:
+                            np.add(total, term, out=total)
+                if correlated is not None:
+                    y.write(share.part(images), slice(None), share.first, rows.windows(found))
         sums.append(total.swapaxes(1, 2) if transposed else total)
 
     in_shares(work, shares_of(g.shape, gw.itemsize, threads))
@@ -577,6 +671,62 @@ def _weigh_bands(g: Array, x: Array, gw: Array, plan: Layout, stride: int, befor
     in_shares(work, plan.pieces, plan.threads)
     total = sum(sums[1:], sums[0]).reshape(groups, kernel[0], channels, *kernel[1:], filters)
     gw[...] = np.moveaxis(total, -1, 1).swapaxes(2, 3)
+
+
+def _prefers_same_columns(
+    x: Array, g: Array, w: Array, stride: Ints, padding: Padding, dilation: Ints
+) -> bool:
+    """Whether both are best computed by `_from_same_columns`, which takes the same arguments."""
+    if not x.dtype == g.dtype == w.dtype or w.dtype.kind != "f" or not x.size or not g.size:
+        return False
+    out, kernel, before = g.shape[2:], w.shape[3:], [b for b, _ in padding]
+    if (
+        math.prod(kernel) == 1
+        or _prefers_innermost(len(x), w.shape, x.shape[2:], out, stride, padding, dilation)
+        or _tiles.serves(out, kernel, stride, padding, dilation)
+        or _serves_winograd((x, w, g), w.shape, out, stride, dilation)
+    ):
+        return False
+    threads = threads_for(_work(g, w))
+    sizes = len(x), w.shape, x.shape[2:], out
+    bands = layout(*sizes, stride, before, dilation, w.itemsize, threads)
+    return bands is None and len(g) >= threads
+
+
+def _from_same_columns(
+    x: Array, g: Array, w: Array, stride: Ints, padding: Padding, dilation: Ints
+) -> tuple[Array, Array]:
+    """The correlation of ``x`` with kernels ``(groups, filters, channels, *kernel)``, and their
+    gradient where ``g`` is the cotangent of its results, which are as large."""
+    groups, filters, channels, *kernel = w.shape
+    before = [b for b, _ in padding]
+    threads = threads_for(_work(g, w))
+    y, gw = np.empty(g.shape, g.dtype), np.empty(w.shape, g.dtype)
+    _weigh(by_group(g, groups), by_group(x, groups), gw, stride, before, dilation, threads, (w, y))
+    if not np.isfinite(gw).all():
+        return y, _weight_grad_by_tap(g, x, kernel, stride, padding, dilation, groups)
+    return y, gw.reshape(groups * filters, channels, *kernel)
+
+
+def _grouped(weight: Array, groups: int) -> Array:
+    """``(O, C // groups, *kernel)`` as ``(groups, O // groups, C // groups, *kernel)``."""
+    return weight.reshape(groups, len(weight) // groups, *weight.shape[1:])
+
+
+def _work(g: Array, w: Array) -> int:
+    """What it costs to compute results as large as ``g``, with kernels ``(groups, filters,
+    channels, *kernel)``, in multiplications."""
+    return multiplications((len(g), *w.shape[:2], *g.shape[2:]), math.prod(w.shape[2:]))
+
+
+def _compiled(*arrays: Array) -> bool:
+    """Whether compiled kernels serve one of them."""
+    return max(a.size for a in arrays) >= _LEAST and settle()
+
+
+def _turned(w: Array) -> Array:
+    """Kernels that run backwards, from filters to channels."""
+    return w[trailing(slice(None, None, -1) for _ in w.shape[3:])].swapaxes(1, 2)
 
 
 def _prefers_innermost(

@@ -121,6 +121,7 @@ def _(
     return conv_input_grad(
         g,
         weight,
+        None,
         spatial=x_shape[2:],
         stride=stride,
         padding=padding,
@@ -152,6 +153,10 @@ def _(
 
 @conv.rule("bias")
 def _(g: Any) -> Any:
+    return _bias_grad(g)
+
+
+def _bias_grad(g: Any) -> Any:
     if type(g) is np.ndarray:
         return kernels.channel_sums(g)
     return np.sum(g, axis=(0, *range(2, g.ndim)))
@@ -168,41 +173,40 @@ def _(
     dilation: Ints,
     groups: int,
 ) -> Any:
+    if edges[0] is None or edges[1] is None or type(g) is not np.ndarray:
+        return None
     windows = stride, padding, dilation, groups
-    both = _at_once(
-        *(g, edges, g, weight, groups),
+    both = kernels.conv_grads(g, x, weight, *windows) or _at_once(
+        *(g, weight, groups),
         lambda: kernels.conv_input_grad(g, weight, x.shape[2:], *windows),
         lambda: kernels.conv_weight_grad(g, x, weight.shape[2:], *windows),
     )
-    return both and (*both, None if edges[2] is None else kernels.channel_sums(g))
+    return both and (*both, None if edges[2] is None else _bias_grad(g))
 
 
 def _at_once(
-    g: Any,
-    edges: Any,
     outputs: Any,
     weight: Any,
     groups: int,
     input_grad: Callable[[], Any],
     weight_grad: Callable[[], Any],
-) -> tuple[Any, ...] | None:
-    """Both gradients, each by a thread of its own, if both are wanted and that pays."""
-    if edges[0] is None or edges[1] is None or type(g) is not np.ndarray:
-        return None
+) -> list[Any] | None:
+    """Both gradients, each by a thread of its own, if that pays."""
     if not kernels.worth_a_thread_each(outputs, weight, groups):
         return None
-    return tuple(kernels.in_a_thread_each(input_grad, weight_grad))
+    return kernels.in_a_thread_each(input_grad, weight_grad)
 
 
 @primitive(
     samples=(
-        sample((2, 4, 3, 3), (4, 3, 3, 2), spatial=(5, 4), **PLAIN, groups=1),
-        sample((1, 2, 3, 6), (2, 2, 2, 2), spatial=(6, 5), **STRIDED, groups=2),
+        sample((2, 4, 3, 3), (4, 3, 3, 2), (3,), spatial=(5, 4), **PLAIN),
+        sample((1, 2, 3, 6), (2, 2, 2, 2), None, spatial=(6, 5), **STRIDED, groups=2),
     )
 )
 def conv_input_grad(
     g: Any,
     weight: Any,
+    bias: Any,
     /,
     spatial: Ints,
     stride: Ints,
@@ -213,8 +217,15 @@ def conv_input_grad(
     """The gradient of :func:`conv` with respect to images of size ``spatial``.
 
     This is the transposed convolution: with g of shape (N, O, *out) it returns (N, C, *spatial).
+    As a layer it has a bias, one number for each of these channels, (C,), or None.
     """
-    return kernels.conv_input_grad(g, weight, spatial, stride, padding, dilation, groups)
+    y = kernels.conv_input_grad(g, weight, spatial, stride, padding, dilation, groups)
+    if bias is None:
+        return y
+    if bias.shape != y.shape[1:2]:
+        raise ValueError(f"expects a bias of shape {y.shape[1:2]}, got {bias.shape}")
+    dtype = np.result_type(y, bias)
+    return np.add(y, bias.reshape(-1, *[1] * len(spatial)), out=y if y.dtype == dtype else None)
 
 
 @conv_input_grad.rule("g")
@@ -243,6 +254,11 @@ def _(
     )
 
 
+@conv_input_grad.rule("bias")
+def _(h: Any) -> Any:
+    return _bias_grad(h)
+
+
 @conv_input_grad.shortcut
 def _(
     h: Any,
@@ -254,12 +270,15 @@ def _(
     dilation: Ints,
     groups: int,
 ) -> Any:
+    if edges[0] is None or edges[1] is None or type(h) is not np.ndarray:
+        return None
     windows = stride, padding, dilation, groups
-    return _at_once(
-        *(h, edges, g, weight, groups),
+    both = kernels.conv_and_weight_grad(h, g, weight, *windows) or _at_once(
+        *(g, weight, groups),
         lambda: kernels.conv(h, weight, *windows),
         lambda: kernels.conv_weight_grad(g, h, weight.shape[2:], *windows),
     )
+    return both and (*both, None if edges[2] is None else _bias_grad(h))
 
 
 @primitive(
@@ -300,6 +319,7 @@ def _(
     return conv_input_grad(
         g,
         h,
+        None,
         spatial=x_shape[2:],
         stride=stride,
         padding=padding,

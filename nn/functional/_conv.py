@@ -241,18 +241,16 @@ def _conv_transpose_nd(
     if min(size) < 1:
         raise ValueError(f"conv_transpose{n}d: the output would have size {size}")
     # The transpose of a convolution is the adjoint of the convolution that leads back.
-    out = _conv_input_grad(
+    return _conv_input_grad(
         x,
         weight,
+        None if bias is None else like(bias, weight),
         spatial=size,
         stride=strides,
         padding=pairs(paddings),
         dilation=dilations,
         groups=groups,
     )
-    if bias is None:
-        return out
-    return out + as_tensor(like(bias, weight)).reshape(-1, *(1,) * n)
 
 
 def conv_transpose1d(
@@ -411,6 +409,7 @@ def fold(
     out = _conv_input_grad(
         x.reshape(n * c, area, *counts),
         places,
+        None,
         spatial=size,
         stride=strides,
         padding=pairs(paddings),

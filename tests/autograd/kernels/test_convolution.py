@@ -375,6 +375,110 @@ def test_every_form_of_the_input_gradient(
     np.testing.assert_allclose(gx, expected, rtol=1e-10, atol=1e-10)
 
 
+def from_same_columns(geometry: Geometry, *arrays: Array) -> list[Any]:
+    """What the kernels for two results give, of input, weight and cotangent, with NumPy: output and
+    weight gradient, then both gradients."""
+    x, w, g = arrays
+    window, groups = geometry.window, geometry.groups
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "may_compile", False)
+        return [
+            kernels.conv_and_weight_grad(x, g, w, *window, groups),
+            kernels.conv_grads(g, x, w, *window, groups),
+        ]
+
+
+@given(geometries(), st.integers(1, 3), st.booleans())
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_two_results_from_the_same_columns(
+    dtype: Any, geometry: Geometry, threads: int, stepwise: bool
+) -> None:
+    if stepwise:
+        stride = (1,) * len(geometry.stride)
+        geometry = geometry._replace(stride=stride)
+    arrays = geometry.arrays()
+    expected = by_definition(geometry, *arrays)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SETTINGS, "threads", threads)
+        patch.setattr(_shares, "_SHARED", 0)
+        patch.setattr(kernels, "is_shared", lambda *_: False)
+        patch.setattr(kernels, "_prefers_same_columns", lambda x, g, *_: x.size * g.size > 0)
+        found = from_same_columns(geometry, *(np.asfortranarray(a.astype(dtype)) for a in arrays))
+    if geometry.images == 0:
+        assert found == [None, None]
+        return
+    close = 1e-10 if dtype == np.float64 else 1e-4
+    (y, gw), both = found
+    assert y.dtype == gw.dtype == dtype
+    np.testing.assert_allclose(y, expected[0], rtol=close, atol=close)
+    np.testing.assert_allclose(gw, expected[2], rtol=close, atol=close)
+    assert (both is None) == (max(geometry.stride) > 1)
+    if both is not None:
+        assert both[0].dtype == both[1].dtype == dtype
+        assert both[1].flags.c_contiguous
+        np.testing.assert_allclose(both[0], expected[1], rtol=close, atol=close)
+        np.testing.assert_allclose(both[1], expected[2], rtol=close, atol=close)
+
+
+# Input and weight, stride, groups; and whether output and weight gradient come from the same
+# columns, and both gradients.
+TWO_RESULTS: list[tuple[Any, ...]] = [
+    ("little to do", (2, 6, 14, 14), (16, 6, 5, 5), 1, 1, "d", True, True),
+    ("a stride", (2, 6, 14, 14), (16, 6, 5, 5), 2, 1, "d", True, False),
+    ("in groups", (2, 6, 14, 14), (8, 3, 5, 5), 1, 2, "d", True, True),
+    ("much to do", (4, 32, 40, 40), (32, 32, 5, 5), 1, 1, "d", True, False),
+    ("not for each thread", (1, 32, 40, 40), (64, 32, 5, 5), 1, 1, "d", False, False),
+    ("by Winograd", (4, 32, 40, 40), (32, 32, 3, 3), 1, 1, "f", False, False),
+    ("by bands", (8, 64, 58, 58), (64, 1, 3, 3), 1, 64, "d", False, False),
+    ("images innermost", (16, 6, 14, 14), (16, 6, 5, 5), 1, 1, "f", False, False),
+    ("tiles", (2, 8, 16, 16), (8, 8, 2, 2), 2, 1, "d", False, False),
+    ("points", (2, 8, 16, 16), (8, 8, 1, 1), 1, 1, "d", False, False),
+    ("integers", (2, 6, 14, 14), (16, 6, 5, 5), 1, 1, "l", False, False),
+    ("no filters", (2, 6, 14, 14), (0, 6, 5, 5), 1, 1, "d", False, False),
+    ("no images", (0, 6, 14, 14), (16, 6, 5, 5), 1, 1, "d", False, False),
+]
+
+
+@pytest.mark.parametrize("case", TWO_RESULTS, ids=lambda case: case[0])
+def test_what_is_computed_from_the_same_columns(
+    case: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, shape, kernel, stride, groups, dtype, *expected = case
+    monkeypatch.setattr(SETTINGS, "threads", 2)
+    per_group, filters = shape[1] // groups, kernel[0] // groups
+    window = (stride,) * 2, ((0, 0),) * 2, (1, 1)
+    geometry = Geometry(shape[0], groups, per_group, filters, shape[2:], kernel[2:], *window)
+    found = from_same_columns(geometry, *geometry.arrays(dtype=dtype))
+    assert [both is not None for both in found] == expected
+
+
+def test_arrays_of_several_precisions_are_for_each_kernel_by_itself() -> None:
+    geometry = Geometry(2, 1, 6, 16, (14, 14), (5, 5), (1, 1), ((0, 0),) * 2, (1, 1))
+    for i in range(3):
+        arrays = list(geometry.arrays())
+        arrays[i] = arrays[i].astype(np.float32)
+        assert from_same_columns(geometry, *arrays) == [None, None]
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+@pytest.mark.parametrize("cell", [(0, 0), (0, 6), (6, 6), (3, 0)])
+def test_a_bad_number_in_the_same_columns(bad: float, cell: tuple[int, int]) -> None:
+    geometry = Geometry(3, 1, 2, 2, (7, 7), (3, 3), (1, 1), ((0, 0),) * 2, (1, 1))
+    for i in (0, 2):  # in the input, in the cotangent
+        arrays = geometry.arrays()
+        place = cell if i == 0 else (min(cell[0], 4), min(cell[1], 4))
+        arrays[i][(1, 0, *place)] = bad
+        with np.errstate(invalid="ignore"):
+            expected = by_definition(geometry, *arrays)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            (y, gw), both = from_same_columns(geometry, *arrays)
+        assert_all_close((y, expected[1], gw), expected)
+        if i == 0:  # beyond the windows a cotangent is 0, which kernels meet too
+            assert_all_close((expected[0], *both), expected)
+        np.testing.assert_allclose(both[1], expected[2], rtol=1e-10, atol=1e-10)
+
+
 BY_BLAS = pytest.mark.skipif(openblas() is None, reason="NumPy has another BLAS than OpenBLAS")
 
 
