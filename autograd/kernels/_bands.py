@@ -50,7 +50,7 @@ _MIN_WIDTH = 200
 _TAPS_PER_FILTER = 4
 _MOST_WEIGHTS = 1 << 12
 # Bands share rows where kernels have two taps to a step of the stride. With one they pay for planes
-# of so many windows, of which flat rows leave the cache.
+# of so many windows, of which flat rows leave the cache; half as many where there is one channel.
 _LARGE_PLANE = 1 << 10
 # What is worked on at once is about this large: Python is left behind, caches are not.
 _PIECE_BYTES = 1 << 22
@@ -136,7 +136,8 @@ def layout(
     """
     if dilation[0] > 1 or not bands_pay(images, weight, out):
         return None
-    if weight[3] < (1 if math.prod(out) >= _LARGE_PLANE else 2) * stride[0]:
+    large = math.prod(out) * (2 if weight[2] == 1 else 1) >= _LARGE_PLANE
+    if weight[3] < (1 if large else 2) * stride[0]:
         return None  # with a large stride, bands share few of their rows
     groups, filters, channels, *kernel = weight
     first, *others = axes_of(spatial, out, kernel, stride, before, dilation)

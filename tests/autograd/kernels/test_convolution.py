@@ -820,22 +820,25 @@ def test_who_goes_by_scattered_bands(
 
 
 @pytest.mark.parametrize(
-    ("side", "size", "stride", "expected"),
+    ("channels", "side", "size", "stride", "expected"),
     [
-        (56, 3, 1, True),
-        (56, 3, 2, False),
-        (56, 4, 2, True),
-        (56, 7, 2, True),
-        (112, 3, 2, True),
-        (224, 3, 4, False),
+        (1, 56, 3, 1, True),
+        (1, 40, 3, 2, False),
+        (1, 56, 3, 2, True),
+        (2, 56, 3, 2, False),
+        (1, 56, 4, 2, True),
+        (1, 56, 7, 2, True),
+        (1, 112, 3, 2, True),
+        (2, 112, 3, 2, True),
+        (1, 224, 3, 4, False),
     ],
 )
 def test_bands_are_for_rows_that_serve_several_taps_and_for_large_planes(
-    side: int, size: int, stride: int, expected: bool
+    channels: int, side: int, size: int, stride: int, expected: bool
 ) -> None:
     out = (side - 1) // stride + 1
     before = [size // 2] * 2
-    weight = (64, 1, 1, size, size)
+    weight = (64, 1, channels, size, size)
     window = [stride] * 2, before, [1, 1]
     plan = _bands.layout(8, weight, (side, side), (out, out), *window, 4, 1)
     assert (plan is not None) == expected
