@@ -302,10 +302,8 @@ def conv_and_weight_grad(
     Returns:
         Both; or None where one of them had better be computed by itself.
     """
-    if not weight.size or _compiled(x, g):
-        return None
     w = _grouped(weight, groups)
-    if not _prefers_same_columns(x, g, w, stride, padding, dilation):
+    if _compiled(x, g) or not _prefers_same_columns(x, g, w, stride, padding, dilation):
         return None
     return _from_same_columns(x, g, w, stride, padding, dilation)
 
@@ -332,7 +330,7 @@ def conv_grads(
         Both; or None where they had better be computed each by itself.
     """
     w = _grouped(weight, groups)
-    if max(stride) > 1 or not w.size or is_shared(_work(g, w)) or _compiled(g, x):
+    if max(stride) > 1 or not g.size or is_shared(_work(g, w)) or _compiled(g, x):
         return None
     w = _turned(w)
     reach = [d * (k - 1) for k, d in zip(w.shape[3:], dilation, strict=True)]

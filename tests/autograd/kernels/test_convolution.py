@@ -452,6 +452,27 @@ def test_what_is_computed_from_the_same_columns(
     assert [both is not None for both in found] == expected
 
 
+def test_compiled_kernels_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They need no columns; but for few numbers nobody asks whether there are any."""
+    asked = []
+
+    def settle() -> bool:
+        asked.append(True)
+        return True
+
+    monkeypatch.setattr(SETTINGS, "threads", 1)
+    monkeypatch.setattr(kernels, "settle", settle)
+    for side, few in ((9, True), (40, False)):
+        geometry = Geometry(2, 1, 6, 4, (side, side), (3, 3), (1, 1), ((0, 0),) * 2, (1, 1))
+        x, w, g = geometry.arrays()
+        assert (max(x.size, g.size) < 1 << 10) == few
+        window = geometry.window
+        both = kernels.conv_and_weight_grad(x, g, w, *window, 1)
+        gradients = kernels.conv_grads(g, x, w, *window, 1)
+        assert (both is not None) == (gradients is not None) == few
+        assert asked == ([] if few else [True, True])
+
+
 def test_arrays_of_several_precisions_are_for_each_kernel_by_itself() -> None:
     geometry = Geometry(2, 1, 6, 16, (14, 14), (5, 5), (1, 1), ((0, 0),) * 2, (1, 1))
     for i in range(3):
