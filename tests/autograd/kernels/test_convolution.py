@@ -435,6 +435,7 @@ TWO_RESULTS: list[tuple[Any, ...]] = [
     ("points", (2, 8, 16, 16), (8, 8, 1, 1), 1, 1, "d", False, False),
     ("integers", (2, 6, 14, 14), (16, 6, 5, 5), 1, 1, "l", False, False),
     ("no filters", (2, 6, 14, 14), (0, 6, 5, 5), 1, 1, "d", False, False),
+    ("no channels", (2, 0, 14, 14), (16, 0, 5, 5), 1, 1, "d", False, False),
     ("no images", (0, 6, 14, 14), (16, 6, 5, 5), 1, 1, "d", False, False),
 ]
 
