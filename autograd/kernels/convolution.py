@@ -6,17 +6,16 @@ strides and dilations are ints per axis, padding is ``(before, after)`` per axis
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from autograd.kernels import _innermost, _tiles, _volumes, winograd
-from autograd.kernels._bands import Bands, Layout, Piece, bands_pay, layout
+from autograd.kernels._bands import bands_pay, layout
+from autograd.kernels._columns import Results, correlate, weigh, weigh_by_rows
 from autograd.kernels._layout import innermost
-from autograd.kernels._residues import Residue, fills, residues, taps_together
-from autograd.kernels._rows import axes_of, batches
+from autograd.kernels._residues import gather
 from autograd.kernels._scatter import (
     prefers_bands,
     prefers_planes,
@@ -26,28 +25,10 @@ from autograd.kernels._scatter import (
     scatter_in_planes,
 )
 from autograd.kernels._settings import SETTINGS
-from autograd.kernels._shares import (
-    COLUMN_COST,
-    Share,
-    by_group,
-    few_outputs,
-    is_shared,
-    multiplications,
-    parts_of,
-    shares_of,
-    threads_for,
-)
-from autograd.kernels._threads import in_shares, in_threads, thread_count
+from autograd.kernels._shares import by_group, is_shared, multiplications, threads_for
+from autograd.kernels._threads import thread_count
 from autograd.kernels._twins import compilable, settle
-from autograd.kernels._windows import (
-    Array,
-    Index,
-    Ints,
-    Padding,
-    conv_output_shape,
-    each_tap,
-    trailing,
-)
+from autograd.kernels._windows import Array, Ints, Padding, conv_output_shape, each_tap, trailing
 
 __all__ = [
     "conv",
@@ -60,10 +41,6 @@ __all__ = [
 
 # For arrays of fewer numbers compiled kernels are not asked for.
 _LEAST = 1 << 10
-# A gradient of fewer weights than this is computed transposed.
-_TRANSPOSED = 1 << 18
-# From this many positions on, one product per image beats gathering several images.
-_MIN_POINTWISE = 64
 
 
 # ---------------------------------------------------------------------------------- the kernels
@@ -120,7 +97,7 @@ def conv(
             return _volumes.conv(conv, x, weight, window, bias)
         if _by_winograd(x, w, y, before, bias):
             return y
-    _correlate(x, w, _Results.all_of(y, groups), stride, before, dilation, bias)
+    correlate(x, w, Results.all_of(y, groups), stride, before, dilation, bias)
     return y
 
 
@@ -185,24 +162,7 @@ def conv_input_grad(
     if prefers_scatter(g, w, stride, dilation):
         scatter(g, w, gx, stride, before, dilation)
         return gx
-    # All cells whose padded index leaves the same remainder modulo the stride are reached by the
-    # same taps, and their cotangent is an ordinary stride-1 correlation of g with those taps
-    # reversed: nothing to scatter, and no product with the zeros of a stretched-out g.
-    axes = [
-        residues(k, s, b, d)
-        for k, s, b, d in zip(weight.shape[2:], stride, before, dilation, strict=True)
-    ]
-    if _prefers_together(g, w, stride, dilation):
-        _correlate_together(g, w, gx, axes, stride, before, dilation)
-        return gx
-    w = w.swapaxes(1, 2)
-    ones = [1] * len(axes)
-    for parts in itertools.product(*axes):
-        cells = gx[trailing(slice(r.first, None, s) for r, s in zip(parts, stride, strict=True))]
-        taps = w[trailing(r.taps for r in parts)]
-        results = _Results.all_of(cells, groups)
-        begin = [r.before for r in parts]
-        _correlate(g, taps, results, ones, begin, [r.dilation for r in parts])
+    gather(g, w, gx, stride, before, dilation)
     return gx
 
 
@@ -257,25 +217,13 @@ def conv_weight_grad(
     if _tiles.serves(g.shape[2:], kernel, stride, padding, dilation):
         _tiles.weigh(cotangents, cells, w, stride, dilation)
         return w.reshape(groups * filters, channels, *kernel)
-    threads = threads_for(multiplications(cotangents.shape, depth))
-    bands = layout(
-        len(x), w.shape, x.shape[2:], g.shape[2:], stride, before, dilation, w.itemsize, threads
-    )
-
-    def work(some: slice) -> None:
-        _weigh(cotangents[:, :, some], cells, w[:, some], stride, before, dilation, 1)
-
     # Positions that belong to no window have cotangent 0. That is exact, unless they meet an inf or
     # a nan, which is found out below.
     with np.errstate(invalid="ignore"):
         if by_innermost:
             _innermost.weigh(g, x, w, stride, before, dilation)
-        elif bands is not None:
-            _weigh_bands(cotangents, cells, w, bands, stride[0], before[0])
-        elif threads > 1 and few_outputs(cotangents.shape, 2):
-            in_threads(work, parts_of(filters, threads))
         else:
-            _weigh(cotangents, cells, w, stride, before, dilation, threads)
+            weigh(cotangents, cells, w, stride, before, dilation)
     if dtype.kind in "fc" and not np.isfinite(w).all():
         return _weight_grad_by_tap(g, x, kernel, stride, padding, dilation, groups)
     return w.reshape(groups * filters, channels, *kernel)
@@ -364,313 +312,6 @@ def worth_a_thread_each(g: Array, weight: Array, groups: int) -> bool:
 # ----------------------------------------------------------------------- what is done with them
 
 
-class _Results:
-    """Where the results of a correlation go: every so many filters to an array of their own.
-
-    Attributes:
-        shape: of all results, ``(N, groups, filters, *out)``.
-        dtype: of each.
-        alone: the array where all go, if it is only one.
-    """
-
-    def __init__(self, views: Sequence[tuple[Array, Ints]], out: Ints) -> None:
-        """Views are ``(N, groups, filters, *cells)``, each with the window of its first cell."""
-        view = views[0][0]
-        self._views = views
-        self.alone = view if len(views) == 1 else None
-        self.shape = (*view.shape[:2], len(views) * view.shape[2], *out)
-        self.dtype = view.dtype
-
-    @classmethod
-    def all_of(cls, y: Array, groups: int) -> _Results:
-        """All of ``y``, ``(N, groups * filters, *out)``."""
-        return cls([(by_group(y, groups), [0] * (y.ndim - 2))], y.shape[2:])
-
-    def of(self, filters: slice) -> _Results:
-        """Those of some filters, where all go to one array."""
-        ((view, starts),) = self._views
-        return _Results([(view[:, :, filters], starts)], self.shape[3:])
-
-    def write(
-        self, images: slice, groups: slice, first: int, found: Array, bias: Array | None = None
-    ) -> None:
-        """Put down ``found``, ``(images, groups, filters, rows, ...)``, from row ``first`` on.
-
-        A ``bias``, which fits ``found``, is added where all go to one array.
-        """
-        last = first + found.shape[3]
-        if self.alone is not None:
-            part = self.alone[images, groups, :, first:last]
-            if bias is None:
-                part[...] = found
-            else:
-                np.add(found, bias, out=part)
-            return
-        blocks = np.split(found, len(self._views), axis=2)
-        for block, (view, (start, *others)) in zip(blocks, self._views, strict=True):
-            low, high = max(first, start), min(last, start + view.shape[3])
-            if low < high:
-                ends = zip(others, view.shape[4:], strict=True)
-                kept = (slice(low - first, high - first), *(slice(i, i + n) for i, n in ends))
-                view[images, groups, :, low - start : high - start] = block[trailing(kept)]
-
-    def fill(self, values: Array | int) -> None:
-        for view, _ in self._views:
-            view[...] = values
-
-
-def _correlate(
-    x: Array,
-    w: Array,
-    y: _Results,
-    stride: Ints,
-    before: Ints,
-    dilation: Ints,
-    bias: Array | None = None,
-) -> None:
-    """Write into ``y`` the correlation of ``x``, read as 0 outside its bounds.
-
-    ``x`` is ``(N, groups * channels, *spatial)``, ``w`` ``(groups, filters, channels, *kernel)``;
-    window 0 starts at cell ``-before``. ``bias``, ``(groups * filters,)``, is added to the outputs.
-    """
-    groups, filters, _, *kernel = w.shape
-    if not math.prod(y.shape):
-        return
-    if bias is not None:
-        bias = bias.reshape(groups, filters, *[1] * len(kernel))
-    if w.size == 0:
-        y.fill(0 if bias is None else bias)
-        return
-    x = by_group(x, groups)
-    out = y.shape[3:]
-    threads = threads_for(multiplications(y.shape, w[0, 0].size))
-    bands = layout(len(x), w.shape, x.shape[3:], out, stride, before, dilation, w.itemsize, threads)
-    if bands is not None:
-        _correlate_bands(x, w, y, bands, stride[0], before[0], bias)
-        return
-    matrix = w.reshape(groups, filters, -1).astype(y.dtype, copy=False)
-    if matrix.itemsize not in matrix.strides[1:] or min(matrix.strides) < 0:
-        matrix = np.ascontiguousarray(matrix)  # BLAS takes no views that run backwards
-    if _is_pointwise(x, w, y, stride, before):
-        _correlate_pointwise(x, matrix, y, bias, threads)
-        return
-
-    def correlate(share: Share, matrix: Array, y: _Results, bias: Array | None) -> None:
-        some = x[share.images]
-        starts = [before[0] - share.first * stride[0], *before[1:]]
-        rows_out = [share.last - share.first, *out[1:]]
-        axes = axes_of(x.shape[3:], rows_out, kernel, stride, starts, dilation)
-        found = np.empty((*matrix.shape[:2], 0), y.dtype)
-        for images, rows in batches(len(some), x.shape[1:3], axes, y.dtype):
-            if found.shape[2] != rows.size:
-                found = np.empty((*matrix.shape[:2], rows.size), y.dtype)
-            rows.load(some[images])
-            for at, cols in rows.columns():
-                np.matmul(matrix, cols.reshape(groups, matrix.shape[2], -1), out=found[..., at])
-            y.write(share.part(images), slice(None), share.first, rows.windows(found), bias)
-
-    def work(shares: list[Share]) -> None:
-        for share in shares:
-            correlate(share, matrix, y, bias)
-
-    def work_on_filters(some: slice) -> None:
-        added = None if bias is None else bias[:, some]
-        for share in shares_of(y.shape, y.dtype.itemsize, 1):
-            correlate(share, matrix[:, some], y.of(some), added)
-
-    if threads > 1 and y.alone is not None and few_outputs(y.shape, 8):
-        in_threads(work_on_filters, parts_of(filters, threads))
-    else:
-        in_shares(work, shares_of(y.shape, y.dtype.itemsize, threads))
-
-
-def _correlate_bands(
-    x: Array,
-    w: Array,
-    y: _Results,
-    plan: Layout,
-    stride: int,
-    before: int,
-    bias: Array | None,
-) -> None:
-    """`_correlate` by bands; ``stride`` and ``before`` are those of the first axis."""
-    groups, filters = w.shape[:2]
-    matrix = np.ascontiguousarray(w.swapaxes(2, 3), y.dtype).reshape(groups, 1, filters, -1)
-
-    def work(pieces: list[Piece]) -> None:
-        for piece, bands in Bands.of_each(plan, pieces, y.dtype):
-            columns = bands.load(x[piece.images, piece.groups], piece.first * stride - before)
-            out = np.empty((*columns.shape[:2], filters, bands.size), y.dtype)
-            np.matmul(matrix[piece.groups], columns, out=out[..., : columns.shape[3]])
-            added = None if bias is None else bias[piece.groups]
-            y.write(piece.images, piece.groups, piece.first, bands.windows(out), added)
-
-    in_shares(work, plan.pieces, plan.threads)
-
-
-def _correlate_pointwise(
-    x: Array, matrix: Array, y: _Results, bias: Array | None, threads: int
-) -> None:
-    """Write into ``y`` the correlation with one tap, straight from ``x``."""
-    groups, filters, _ = matrix.shape
-    cells = x.reshape(*x.shape[:3], -1)
-    positions = cells.shape[3]
-    straight = y.alone is not None and y.alone.flags.c_contiguous
-    outs = y.alone if straight and y.alone is not None else np.empty(y.shape, y.dtype)
-    outs = outs.reshape(*y.shape[:3], positions)
-    by_image = len(x) >= threads
-
-    def work(part: slice) -> None:
-        at: Index = (part,) if by_image else (..., part)
-        np.matmul(matrix, cells[at], out=outs[at])
-        if bias is not None:
-            outs[at] += bias.reshape(groups, filters, 1)
-        if not straight and by_image:
-            y.write(part, slice(None), 0, outs[part].reshape(-1, *y.shape[1:]))
-
-    in_threads(work, parts_of(len(x) if by_image else positions, threads))
-    if not straight and not by_image:
-        y.write(slice(None), slice(None), 0, outs.reshape(y.shape))
-
-
-def _correlate_together(
-    g: Array,
-    w: Array,
-    gx: Array,
-    axes: list[list[Residue]],
-    stride: Ints,
-    before: Ints,
-    dilation: Ints,
-) -> None:
-    """Write into ``gx`` the input gradient, as one correlation with the kernels of all residues.
-
-    ``g``, ``w`` and ``gx`` are as for `scatter`. Window ``q`` gives the cells whose padded index
-    is ``q * stride`` and those up to the next one; taps that a residue does not have are 0.
-    """
-    groups, filters, channels, *kernel = w.shape
-    begin = [b // s for b, s in zip(before, stride, strict=True)]
-    taps = taps_together(kernel, stride, dilation)
-    # With channels last: those of a filter are near each other in w, and BLAS turns what it reads.
-    kernels = np.zeros((groups, filters, *taps, *stride, channels), w.dtype)
-    for tap in np.ndindex(*kernel):
-        steps = [divmod(t * d, s) for t, d, s in zip(tap, dilation, stride, strict=True)]
-        place = [n - 1 - q for n, (q, _) in zip(taps, steps, strict=True)]
-        kernels[(slice(None), slice(None), *place, *(r for _, r in steps))] = w[(..., *tap)]
-    cells = by_group(gx, groups)
-    views = [
-        (
-            cells[trailing(slice(r.first, None, s) for r, s in zip(parts, stride, strict=True))],
-            [r.window - q for r, q in zip(parts, begin, strict=True)],
-        )
-        for parts in itertools.product(*axes)
-    ]
-    out = [
-        (n - 1 + b) // s - q + 1
-        for n, b, s, q in zip(gx.shape[2:], before, stride, begin, strict=True)
-    ]
-    kernels = np.moveaxis(kernels.reshape(groups, filters, *taps, -1), -1, 1)
-    starts = [n - 1 - q for n, q in zip(taps, begin, strict=True)]
-    ones = [1] * len(taps)
-    _correlate(g, kernels, _Results(views, out), ones, starts, ones)
-
-
-def _prefers_together(g: Array, w: Array, stride: Ints, dilation: Ints) -> bool:
-    """Whether to correlate with the kernels of all residues at once: there are more products then,
-    but columns are laid out only once."""
-    _, _, channels, *kernel = w.shape
-    cells = math.prod(stride)
-    if cells == 1 or not g.size or not w.size:
-        return False
-    every = math.prod(taps_together(kernel, stride, dilation))
-    products = math.prod(kernel) * (channels + COLUMN_COST)
-    if every * (cells * channels + COLUMN_COST) > products:
-        return False
-    # A tap that is not there must not meet an inf or a nan.
-    with np.errstate(over="ignore", invalid="ignore"):
-        return fills(kernel, stride, dilation) or bool(np.isfinite(g.sum()))
-
-
-def _weigh(
-    g: Array,
-    x: Array,
-    gw: Array,
-    stride: Ints,
-    before: Ints,
-    dilation: Ints,
-    threads: int,
-    correlated: tuple[Array, Array] | None = None,
-) -> None:
-    """Write into ``gw``, ``(groups, filters, channels, *kernel)``, the weight gradient.
-
-    With ``correlated``, kernels like ``gw`` and an array like ``g`` without groups, also write into
-    the latter the correlation of ``x`` with the former.
-    """
-    groups, filters, channels, *kernel = gw.shape
-    depth = channels * math.prod(kernel)
-    # BLAS prefers the long axis first; but what is large takes long to transpose.
-    transposed = depth > filters and depth * filters < _TRANSPOSED
-    sums: list[Array] = []
-    if correlated is not None:
-        kernels, results = correlated
-        matrix = np.ascontiguousarray(kernels.reshape(groups, filters, -1))
-        y = _Results.all_of(results, groups)
-
-    def work(shares: list[Share]) -> None:
-        total = term = np.empty(
-            (groups, depth, filters) if transposed else (groups, filters, depth), gw.dtype
-        )
-        for share in shares:
-            part = share.of(g)
-            starts = [before[0] - share.first * stride[0], *before[1:]]
-            axes = axes_of(x.shape[3:], part.shape[3:], kernel, stride, starts, dilation)
-            for images, rows in batches(len(part), x.shape[1:3], axes, gw.dtype):
-                rows.load(x[share.images][images])
-                cotangent = rows.spread(part[images])
-                if correlated is not None:
-                    found = np.empty_like(cotangent)
-                for at, cols in rows.columns():
-                    cols = cols.reshape(groups, depth, -1)
-                    if correlated is not None:
-                        np.matmul(matrix, cols, out=found[..., at])
-                    # Positions that belong to no window have cotangent 0. That is exact, unless
-                    # they meet an inf or a nan, which the caller finds out.
-                    with np.errstate(invalid="ignore"):
-                        if transposed:
-                            np.matmul(cols, cotangent[..., at].swapaxes(1, 2), out=term)
-                        else:
-                            np.matmul(cotangent[..., at], cols.swapaxes(1, 2), out=term)
-                        if term is total:
-                            term = np.empty_like(total)
-                        else:
-                            np.add(total, term, out=total)
-                if correlated is not None:
-                    y.write(share.part(images), slice(None), share.first, rows.windows(found))
-        sums.append(total.swapaxes(1, 2) if transposed else total)
-
-    in_shares(work, shares_of(g.shape, gw.itemsize, threads))
-    gw[...] = sum(sums[1:], sums[0]).reshape(gw.shape)
-
-
-def _weigh_bands(g: Array, x: Array, gw: Array, plan: Layout, stride: int, before: int) -> None:
-    """`_weigh` by bands; ``stride`` and ``before`` are those of the first axis."""
-    groups, filters, channels, *kernel = gw.shape
-    sums: list[Array] = []
-
-    def work(pieces: list[Piece]) -> None:
-        total = np.zeros((groups, gw[0, 0].size, filters), gw.dtype)
-        for piece, bands in Bands.of_each(plan, pieces, gw.dtype):
-            images, some, first, last = piece
-            columns = bands.load(x[images, some], first * stride - before)
-            cotangent = bands.spread(g[images, some, :, first:last])[..., : columns.shape[3]]
-            # BLAS prefers the long axis first.
-            total[some] += np.matmul(columns, cotangent.swapaxes(2, 3)).sum(axis=1)
-        sums.append(total)
-
-    in_shares(work, plan.pieces, plan.threads)
-    total = sum(sums[1:], sums[0]).reshape(groups, kernel[0], channels, *kernel[1:], filters)
-    gw[...] = np.moveaxis(total, -1, 1).swapaxes(2, 3)
-
-
 def _prefers_same_columns(
     x: Array, g: Array, w: Array, stride: Ints, padding: Padding, dilation: Ints
 ) -> bool:
@@ -700,7 +341,8 @@ def _from_same_columns(
     before = [b for b, _ in padding]
     threads = threads_for(_work(g, w))
     y, gw = np.empty(g.shape, g.dtype), np.empty(w.shape, g.dtype)
-    _weigh(by_group(g, groups), by_group(x, groups), gw, stride, before, dilation, threads, (w, y))
+    cotangents, cells = by_group(g, groups), by_group(x, groups)
+    weigh_by_rows(cotangents, cells, gw, stride, before, dilation, threads, (w, y))
     if not np.isfinite(gw).all():
         return y, _weight_grad_by_tap(g, x, kernel, stride, padding, dilation, groups)
     return y, gw.reshape(groups * filters, channels, *kernel)
@@ -739,19 +381,6 @@ def _prefers_innermost(
         SETTINGS.convolution != "winograd"
         and _innermost.pays(images, w, spatial, out, stride, dilation)
         and not _tiles.serves(out, w[3:], stride, padding, dilation)
-    )
-
-
-def _is_pointwise(x: Array, w: Array, y: _Results, stride: Ints, before: Ints) -> bool:
-    """Whether a correlation is one matrix product per image, straight from ``x``."""
-    return (
-        math.prod(w.shape[3:]) == 1
-        and x.shape[3:] == y.shape[3:]
-        and math.prod(y.shape[3:]) >= _MIN_POINTWISE
-        and all(s == 1 for s in stride)
-        and not any(before)
-        and x.dtype == y.dtype
-        and x.flags.c_contiguous
     )
 
 

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 import autograd.kernels.convolution as kernels
 from autograd.kernels import (
     _bands,
+    _columns,
     _innermost,
+    _residues,
     _rows,
     _scatter,
     _shares,
@@ -185,11 +187,11 @@ def test_however_the_work_is_cut_up(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SETTINGS, "threads", threads)
         patch.setattr(_shares, "_SHARED", 0)
-        patch.setattr(kernels, "few_outputs", lambda *_: few)
+        patch.setattr(_columns, "few_outputs", lambda *_: few)
         patch.setattr(_rows, "_COLUMN_BYTES", 1)
         patch.setattr(_rows, "_MIN_COLUMNS", columns)
         patch.setattr(_rows, "_ALIASED", aliased)
-        patch.setattr(kernels, "_MIN_POINTWISE", 4)
+        patch.setattr(_columns, "_MIN_POINTWISE", 4)
         patch.setattr(_rows, "_WASTE", waste)
         patch.setattr(_rows, "_MIN_INNERMOST", 2)
         patch.setattr(_bands, "_MIN_WIDTH", 1 if bands else 1 << 40)
@@ -366,7 +368,7 @@ def test_every_form_of_the_input_gradient(
         patch.setattr(SETTINGS, "threads", threads)
         patch.setattr(_shares, "_SHARED", 0)
         patch.setattr(kernels, "prefers_scatter", lambda *_: scatter and g.size > 0)
-        patch.setattr(kernels, "_prefers_together", lambda *_: together)
+        patch.setattr(_residues, "_prefers_together", lambda *_: together)
         patch.setattr(_bands, "_MIN_WIDTH", 1)
         patch.setattr(_bands, "_TAPS_PER_FILTER", 0)
         gx = conv_input_grad(g, w, geometry.spatial, *geometry.window, geometry.groups)
