@@ -249,6 +249,10 @@ def conv_and_weight_grad(
 
     Returns:
         Both; or None where one of them had better be computed by itself.
+
+    >>> x, g, w = (np.array([[v]]) for v in ([1.0, 2.0, 3.0], [1.0, 10.0], [-1.0, 1.0]))
+    >>> conv_and_weight_grad(x, g, w, (1,), ((0, 0),), (1,), 1)
+    (array([[[1., 1.]]]), array([[[21., 32.]]]))
     """
     w = _grouped(weight, groups)
     if _compiled(x, g) or not _prefers_same_columns(x, g, w, stride, padding, dilation):
@@ -276,6 +280,10 @@ def conv_grads(
 
     Returns:
         Both; or None where they had better be computed each by itself.
+
+    >>> g, x, w = (np.array([[v]]) for v in ([1.0, 10.0], [1.0, 2.0, 3.0], [2.0, 3.0]))
+    >>> conv_grads(g, x, w, (1,), ((0, 0),), (1,), 1)
+    (array([[[ 2., 23., 30.]]]), array([[[21., 32.]]]))
     """
     w = _grouped(weight, groups)
     if max(stride) > 1 or not g.size or is_shared(_work(g, w)) or _compiled(g, x):
