@@ -249,8 +249,9 @@ def weigh_by_rows(
 ) -> None:
     """Write into ``gw``, ``(groups, filters, channels, *kernel)``, the weight gradient.
 
-    With ``correlated``, kernels like ``gw`` and an array like ``g`` without groups, also write into
-    the latter the correlation of ``x`` with the former.
+    Arrays are as for `weigh`; that a number is not finite, the caller finds out of ``gw``. With
+    ``correlated``, kernels like ``gw`` and an array like ``g`` without groups, also write into the
+    latter the correlation of ``x`` with the former.
     """
     groups, filters, channels, *kernel = gw.shape
     depth = channels * math.prod(kernel)
@@ -279,8 +280,6 @@ def weigh_by_rows(
                     cols = cols.reshape(groups, depth, -1)
                     if correlated is not None:
                         np.matmul(matrix, cols, out=found[..., at])
-                    # Positions that belong to no window have cotangent 0. That is exact, unless
-                    # they meet an inf or a nan, which the caller finds out.
                     with np.errstate(invalid="ignore"):
                         if transposed:
                             np.matmul(cols, cotangent[..., at].swapaxes(1, 2), out=term)
@@ -295,7 +294,8 @@ def weigh_by_rows(
         sums.append(total.swapaxes(1, 2) if transposed else total)
 
     in_shares(work, shares_of(g.shape, gw.itemsize, threads))
-    gw[...] = sum(sums[1:], sums[0]).reshape(gw.shape)
+    with np.errstate(invalid="ignore"):
+        gw[...] = sum(sums[1:], sums[0]).reshape(gw.shape)
 
 
 def _weigh_bands(g: Array, x: Array, gw: Array, plan: Layout, stride: int, before: int) -> None:

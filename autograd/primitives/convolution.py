@@ -177,7 +177,9 @@ def _(
         return None
     windows = stride, padding, dilation, groups
     both = kernels.conv_grads(g, x, weight, *windows) or _at_once(
-        *(g, weight, groups),
+        g,
+        weight,
+        groups,
         lambda: kernels.conv_input_grad(g, weight, x.shape[2:], *windows),
         lambda: kernels.conv_weight_grad(g, x, weight.shape[2:], *windows),
     )
@@ -274,7 +276,9 @@ def _(
         return None
     windows = stride, padding, dilation, groups
     both = kernels.conv_and_weight_grad(h, g, weight, *windows) or _at_once(
-        *(g, weight, groups),
+        g,
+        weight,
+        groups,
         lambda: kernels.conv(h, weight, *windows),
         lambda: kernels.conv_weight_grad(g, h, weight.shape[2:], *windows),
     )

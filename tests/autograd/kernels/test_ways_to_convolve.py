@@ -380,6 +380,31 @@ def test_a_bad_number_in_the_same_columns(bad: float, cell: tuple[int, int]) -> 
         np.testing.assert_allclose(both[1], expected[2], rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_infinities_that_cancel_in_the_same_columns(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two images, which two threads have one each of."""
+    monkeypatch.setattr(SETTINGS, "threads", threads)
+    monkeypatch.setattr(_shares, "_SHARED", 0)
+    monkeypatch.setattr(kernels, "is_shared", lambda *_: False)
+    geometry = Geometry(2, 1, 2, 2, (7, 7), (3, 3), (1, 1), ((0, 0),) * 2, (1, 1))
+    x, w, g = geometry.arrays()
+    x[:, 0, 3, 3] = np.inf, -np.inf
+    g[:] = np.abs(g)
+    with np.errstate(invalid="ignore"):
+        expected = by_definition(geometry, x, w, g)
+    assert np.isnan(expected[2]).any()
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # What is not finite is computed once more, tap by tap, which tells.
+        patch.setattr(kernels, "_weight_grad_by_tap", lambda *_: expected[2])
+        (y, gw), both = from_same_columns(geometry, x, w, g)
+    assert gw is expected[2]
+    assert both is not None
+    np.testing.assert_allclose(y, expected[0], rtol=1e-10, atol=1e-10)
+
+
 BY_BLAS = pytest.mark.skipif(openblas() is None, reason="NumPy has another BLAS than OpenBLAS")
 
 
